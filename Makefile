@@ -1,0 +1,36 @@
+# The doors of goldsmith. `make` alone lists them.
+SHELL := bash
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check bench
+MAKEFLAGS += --no-print-directory
+
+python := .venv/bin/python
+
+help: ## list these commands
+	@echo 'usage: make COMMAND'
+	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  \1|\2/p' Makefile | while IFS='|' read -r name text; do printf '%-9s %s\n' "$$name" "$$text"; done
+	@echo
+	@echo 'make demo reads: CLOUD=qemu|simulated  ONCE=1  PORT=8080  DATA_DIR=demo-data'
+
+setup: ## make .venv with goldsmith in it (installs what is missing of Python and uv)
+	@scripts/setup demo
+
+demo: setup ## boot a machine from the documentation's own request and keep serving (ONCE=1: clean up and end)
+	@if [ "$${CLOUD:-qemu}" = qemu ]; then scripts/setup-qemu; fi
+	@$(python) -m goldsmith.demo
+
+test: ## run all tests (PYTEST_ARGS="-k create -x")
+	@scripts/setup test
+	@scripts/setup-qemu
+	@$(python) -m pytest $(PYTEST_ARGS)
+
+check: ## ruff and mypy
+	@scripts/setup test
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@$(python) -m mypy
+
+bench: ## measure, side by side with what goldsmith is compared to
+	@scripts/setup bench
+	@scripts/setup-qemu
+	@$(python) benchmarks/run.py

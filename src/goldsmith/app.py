@@ -1,0 +1,261 @@
+"""Puts the house together from settings; the only place that knows every room."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import logging
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from goldsmith import __version__, setup, telemetry
+from goldsmith.app_groups.service import AppGroups
+from goldsmith.app_servers.service import AppServers
+from goldsmith.catalog.api import CatalogApi
+from goldsmith.catalog.service import FILE_NAME as CATALOG_FILE
+from goldsmith.catalog.service import Catalog
+from goldsmith.cli.problems import Unusable
+from goldsmith.clouds.port import Cloud
+from goldsmith.clouds.qemu.driver import QemuCloud
+from goldsmith.clouds.simulated.cloud import SimulatedCloud
+from goldsmith.http import application, system
+from goldsmith.http.operations import Operation, collect
+from goldsmith.iam.api import IamApi
+from goldsmith.iam.secrets import SecretBox
+from goldsmith.iam.service import Iam
+from goldsmith.iam.tokens import Tokens
+from goldsmith.ids import Snowflakes
+from goldsmith.image_servers.api import ImageServersApi
+from goldsmith.image_servers.placement import Placement
+from goldsmith.image_servers.preflight import Rooms
+from goldsmith.image_servers.service import ImageServers
+from goldsmith.image_servers.workflows.create import CreateImageServer
+from goldsmith.image_servers.workflows.delete import DeleteImageServer
+from goldsmith.images.api import ImagesApi
+from goldsmith.images.service import Images
+from goldsmith.jobs.api import JobsApi
+from goldsmith.jobs.service import Jobs
+from goldsmith.networks.api import NetworksApi
+from goldsmith.networks.service import Networks
+from goldsmith.server_groups.service import ServerGroups
+from goldsmith.settings import Settings
+from goldsmith.store import Store, Tx
+from goldsmith.store.schema_version import upgrade
+from goldsmith.store.sqlite import SqliteStore
+from goldsmith.tenancy.service import Tenancy
+from goldsmith.workflows import Engine, Queue
+from goldsmith.workflows import journal as books
+
+log = logging.getLogger(__name__)
+
+SERVE_ROLE = "serve"
+SIMULATED_IMAGE_BYTES = 2 * 1024**3
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """Everything that runs in one process."""
+
+    settings: Settings
+    store: Store
+    cloud: Cloud
+    queue: Queue
+    operations: tuple[Operation, ...]
+    iam: Iam
+
+    def engine(self, role: str) -> Engine:
+        """An engine that works on this house's queue."""
+        worker = self.settings.worker
+        return Engine(self.store, self.queue, slots=worker.slots, lease_seconds=worker.lease_seconds, role=role)
+
+    def asgi(self) -> ASGIApp:
+        """The HTTP side."""
+        app, envelope = application.build(self.operations, self.iam, title="goldsmith", version=__version__)
+        system.add_routes(app, self.store)
+        return envelope
+
+
+def make_cloud(settings: Settings) -> Cloud:
+    """The driver that the settings name."""
+    if settings.cloud == "qemu":
+        return QemuCloud(settings.qemu, settings.data_dir)
+    return SimulatedCloud(settings.simulated, settings.data_dir)
+
+
+@contextlib.asynccontextmanager
+async def open_house(settings: Settings) -> AsyncIterator[House]:
+    """Open database and cloud, put the rooms together, and close everything in the end."""
+    folder = settings.data_dir
+    box = SecretBox.load(folder / setup.SECRETS_KEY)
+    catalog = Catalog.load(folder / CATALOG_FILE)
+    upgrade(folder / setup.DATABASE)
+    store = SqliteStore(folder / setup.DATABASE)
+    cloud = make_cloud(settings)
+    try:
+        await cloud.open()
+        try:
+            tokens = Tokens(folder / setup.TOKEN_KEYS)
+            iam = Iam(store, tokens, box, region=settings.region)
+            yield await _furnish(settings, store, cloud, catalog, box, iam)
+        finally:
+            await cloud.close()
+    finally:
+        store.close()
+
+
+async def _furnish(
+    settings: Settings, store: Store, cloud: Cloud, catalog: Catalog, box: SecretBox, iam: Iam
+) -> House:
+    ids, queue = Snowflakes(), Queue()
+    jobs, groups = Jobs(ids), ServerGroups()
+    rooms = Rooms(catalog, Images(), Networks(), Tenancy(box, catalog.quotas, catalog.directory), Placement())
+    image_servers = ImageServers(rooms, jobs, groups, queue, ids)
+    app_servers, app_groups = AppServers(), AppGroups()
+    create = CreateImageServer(
+        store, cloud, image_servers, jobs, rooms.networks, rooms.tenancy, app_servers, app_groups, ids,
+        settings.worker.guest_timeout_seconds,
+    )  # fmt: skip
+    delete = DeleteImageServer(cloud, image_servers, jobs, app_servers, app_groups)
+    for workflow in (create.workflow(), delete.workflow(), delete.forget_workflow()):
+        queue.add(workflow)
+    await _declare(store, cloud, catalog, rooms)
+    apis = (
+        ImageServersApi(store, image_servers, cloud),
+        JobsApi(store, jobs, queue),
+        CatalogApi(catalog),
+        NetworksApi(store, rooms.networks),
+        ImagesApi(store, rooms.images),
+        IamApi(iam),
+    )
+    operations = tuple(each for api in apis for each in collect(api))
+    return House(settings, store, cloud, queue, operations, iam)
+
+
+async def _declare(store: Store, cloud: Cloud, catalog: Catalog, rooms: Rooms) -> None:
+    """Take over what catalogue and cloud say exists."""
+    hosts = await cloud.hosts()
+    catalog.set_hosts(hosts)
+    if isinstance(cloud, SimulatedCloud):
+        for name in sorted({image.file for image in catalog.file.images}):
+            await cloud.register_image(name, SIMULATED_IMAGE_BYTES)
+
+    def work(tx: Tx) -> None:
+        from goldsmith.iam.setup import PROJECT_ID
+
+        rooms.tenancy.ensure_project(tx, PROJECT_ID)
+        rooms.networks.declare(tx, PROJECT_ID, catalog.file.vpcs)
+        rooms.images.declare(tx, PROJECT_ID, catalog.file.images)
+        rooms.placement.declare(tx, hosts)
+
+    await store.write(work)
+
+
+async def serve(settings: Settings, announce: Callable[[str], None] = print) -> None:
+    """Serve the API, and work, until SIGTERM or SIGINT; `announce` gets the line that says where."""
+    telemetry.start_logging(settings.log_level, settings.log_format)
+    with only_one(settings.data_dir):
+        listener = _listen(*settings.address)
+        async with open_house(settings) as house:
+            # This process holds the folder's lock: whoever served before is dead, and so are its leases.
+            await house.store.write(lambda tx: books.release_alike(tx, f"{SERVE_ROLE}@{socket.gethostname()}#"))
+            host, port = listener.getsockname()[:2]
+            endpoint = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+            setup.note_endpoint(settings, endpoint)
+            server = Server(house.asgi(), lambda: announce(f"goldsmith serves {endpoint}"))
+            await _together(server, listener, house.engine(SERVE_ROLE))
+
+
+async def work(settings: Settings) -> None:
+    """Work on the data folder's jobs until SIGTERM or SIGINT."""
+    telemetry.start_logging(settings.log_level, settings.log_format)
+    async with open_house(settings) as house:
+        engine = house.engine("worker")
+        _on_signals(engine.stop)
+        await engine.run()
+
+
+class Server(uvicorn.Server):
+    """uvicorn with signals left to us, and a word when it is ready."""
+
+    def __init__(self, app: ASGIApp, ready: Callable[[], None]) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app, log_config=None, access_log=False, lifespan="off", server_header=False, date_header=True,
+                timeout_graceful_shutdown=10, h11_max_incomplete_event_size=64 * 1024,
+            )
+        )  # fmt: skip
+        self._ready = ready
+
+    @contextlib.contextmanager
+    def capture_signals(self):  # type: ignore[no-untyped-def]
+        """Signals are handled by `serve`, for server and engine together."""
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, then say so."""
+        await super().startup(sockets)
+        self._ready()
+
+
+async def _together(server: Server, listener: socket.socket, engine: Engine) -> None:
+    """Run server and engine; the end of either, or a signal, ends both."""
+
+    def stop() -> None:
+        server.should_exit = True
+        engine.stop()
+
+    _on_signals(stop)
+
+    async def then_stop(running: Awaitable[None]) -> None:
+        try:
+            await running
+        finally:
+            stop()
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(then_stop(server.serve(sockets=[listener])))
+        group.create_task(then_stop(engine.run()))
+
+
+def _on_signals(stop: Callable[[], None]) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise Unusable(f"cannot listen on {host}:{port}: {error.strerror}; choose another with --listen") from error
+    listener.set_inheritable(False)
+    return listener
+
+
+@contextlib.contextmanager
+def only_one(folder: Path):  # type: ignore[no-untyped-def]
+    """Hold the data folder's lock: one process serves it at a time (decision 3)."""
+    descriptor = os.open(folder / "serve.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(descriptor, 32, 0).decode().strip()
+            raise Unusable(f"{folder} is served by process {holder or '?'} already; stop it first") from None
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)

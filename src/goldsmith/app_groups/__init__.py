@@ -1,0 +1,1 @@
+"""App groups and who is authorised on them."""

@@ -1,0 +1,1 @@
+"""App servers: the machines themselves, as the contract names them."""

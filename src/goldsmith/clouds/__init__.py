@@ -1,0 +1,1 @@
+"""What goldsmith asks of a hypervisor (`port`) and the drivers that answer."""

@@ -1,0 +1,1 @@
+"""What goldsmith tells a guest, per family of operating systems."""

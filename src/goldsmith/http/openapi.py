@@ -1,0 +1,130 @@
+"""`/openapi.json`: FastAPI's document, completed from the operation table.
+
+Added here: the path's project id, both ways to authenticate, every declared error with its own body shape and an
+example, examples of request and answer, and what the permission tables say (`x-goldsmith-action` and so on).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from starlette.responses import Response
+
+from goldsmith.errors import ErrorKind, Problem
+from goldsmith.http.operations import Operation, Surface
+from goldsmith.http.rendering import SHAPES
+
+PROJECT_ID = {
+    "name": "project_id",
+    "in": "path",
+    "required": True,
+    "description": "Project id.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 128},
+}
+CREATE_HEADERS = [
+    {
+        "name": name,
+        "in": "header",
+        "required": False,
+        "description": "Business id of the caller; kept with the job.",
+        "schema": {"type": "string", "maxLength": 64},
+    }
+    for name in ("Service-Transaction-Id", "X-Linked-Id")
+]
+SCHEMES = {
+    "token": {"type": "apiKey", "in": "header", "name": "X-Auth-Token", "description": "Token of IAM."},
+    "signature": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "Authorization",
+        "description": "SDK-HMAC-SHA256 signature with access key and secret key, together with X-Sdk-Date.",
+    },
+}
+
+
+def document(app: FastAPI, operations: Sequence[Operation]) -> dict[str, Any]:
+    """The OpenAPI 3.1 document of all operations."""
+    found = get_openapi(title=app.title, version=app.version, openapi_version="3.1.0", routes=app.routes)
+    found["info"]["license"] = {"name": "Apache-2.0", "identifier": "Apache-2.0"}
+    components = found.setdefault("components", {})
+    for name in ("HTTPValidationError", "ValidationError"):
+        components.get("schemas", {}).pop(name, None)
+    components["securitySchemes"] = SCHEMES
+    for operation in operations:
+        _complete(found["paths"][operation.path][operation.method.lower()], operation)
+    return found
+
+
+def response(found: dict[str, Any]) -> Response:
+    """The document as a response."""
+    return Response(json.dumps(found, ensure_ascii=False), media_type="application/json")
+
+
+def _complete(entry: dict[str, Any], operation: Operation) -> None:
+    parameters = entry.setdefault("parameters", [])
+    if operation.is_in_project:
+        parameters.insert(0, PROJECT_ID)
+    if operation.method == "POST":
+        parameters.extend(CREATE_HEADERS)
+    entry["security"] = [] if operation.is_public else [{"token": []}, {"signature": []}]
+    entry["x-goldsmith-surface"] = operation.surface.value
+    if operation.action:
+        entry["x-goldsmith-action"] = operation.action
+        entry["x-goldsmith-access-level"] = operation.access.value
+        entry["x-goldsmith-dependencies"] = list(operation.dependencies)
+    if operation.is_extension:
+        entry["x-goldsmith-extension"] = True
+    entry["responses"].pop("422", None)
+    success = entry["responses"][str(operation.success)]
+    success["headers"] = {"X-Request-Id": {"schema": {"type": "string"}, "description": "Id of this request."}}
+    if operation.answer is not None:
+        success["content"]["application/json"]["example"] = operation.answer
+    if operation.content_type != "application/json":
+        success["content"] = {operation.content_type: {"schema": {"type": "string", "format": "binary"}}}
+    if operation.example is not None:
+        entry["requestBody"]["content"]["application/json"]["example"] = operation.example
+    by_status: dict[int, list[ErrorKind]] = {}
+    for kind in operation.declared_errors:
+        by_status.setdefault(kind.status, []).append(kind)
+    for status, kinds in sorted(by_status.items()):
+        entry["responses"][str(status)] = _refusals(operation, kinds)
+
+
+def _refusals(operation: Operation, kinds: list[ErrorKind]) -> dict[str, Any]:
+    """The response entry for the refusals that share a status."""
+    shape = SHAPES[operation.surface]
+    problem = Problem("name", "bad name ", "pattern", "No space at either end.")
+    examples: dict[str, dict[str, Any]] = {}
+    for kind in kinds:
+        error = kind.error(details=[problem] if kind.status in {400, 409} else ())
+        examples[kind.name] = {"summary": kind.when, "value": shape(error, operation, "0" * 32)}
+    schema = _schema_of(next(iter(examples.values()))["value"], operation.surface)
+    found: dict[str, Any] = {
+        "description": " ".join(kind.when for kind in kinds),
+        "content": {"application/json": {"schema": schema, "examples": examples}},
+    }
+    if any(kind.status == 405 for kind in kinds):
+        found["headers"] = {"Allow": {"schema": {"type": "string"}, "description": "Methods of this path."}}
+    return found
+
+
+def _schema_of(example: dict[str, Any], surface: Surface) -> dict[str, Any]:
+    detail = {
+        "type": "object",
+        "properties": {"field": {"type": "string"}, "value": {}, "rule": {"type": "string"},
+                       "message": {"type": "string"}},
+        "required": ["field", "value", "rule", "message"],
+    }  # fmt: skip
+    if set(example) == {"error"}:
+        return {"type": "object", "properties": {"error": _schema_of(example["error"], surface)}, "required": ["error"]}
+    kinds = {str: "string", int: "integer"}
+    properties: dict[str, Any] = {
+        name: {"type": kinds[type(value)]} for name, value in example.items() if name != "details"
+    }
+    required = [name for name in properties if name != "request_id"]
+    properties["details"] = {"type": "array", "items": detail}
+    return {"type": "object", "properties": properties, "required": required}

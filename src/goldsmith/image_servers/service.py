@@ -1,0 +1,281 @@
+"""Accepting requests for image servers: everything that is written at once, before a 200 is sent.
+
+A create claims in one transaction all that can run out (name, address, room on a host, quota) and leaves one
+workflow, which carries it to the end or gives everything back.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sqlalchemy import bindparam, delete, func, insert, select, update
+
+from goldsmith import errors
+from goldsmith.errors import Problem, Problems
+from goldsmith.ids import Snowflakes, new_uuid
+from goldsmith.image_servers.models import image_servers
+from goldsmith.image_servers.preflight import Plan, Preflight, Rooms, name_problem
+from goldsmith.image_servers.schemas import CreateImageServer, UpdateImageServer
+from goldsmith.image_servers.states import Event, Status, sources, target
+from goldsmith.jobs.service import Jobs, JobType
+from goldsmith.server_groups.service import ServerGroups
+from goldsmith.store import Row, Tx, prepare
+from goldsmith.workflows import Queue
+
+CREATE, DELETE, FORGET = "create_image_server", "delete_image_server", "forget_image_server"
+"""Kinds of workflows: make everything, remove everything, remove the image server's record alone."""
+DEFAULT_ENTERPRISE_PROJECT = "0"
+
+_i = image_servers.c
+_INSERT = prepare(insert(image_servers))
+_FIND = prepare(select(image_servers).where(_i.id == bindparam("id"), _i.project_id == bindparam("project")))
+_UPDATE = prepare(
+    update(image_servers)
+    .where(_i.id == bindparam("of"), _i.project_id == bindparam("project"))
+    .values(name=bindparam("new_name"), description=bindparam("new_description"), update_time=bindparam("at"))
+)
+_MOVE = {
+    event: prepare(
+        update(image_servers)
+        .where(_i.id == bindparam("of"), _i.status.in_(sources(event)))
+        .values(status=target(event).value, workflow_id=bindparam("by"), update_time=bindparam("at"))
+    )
+    for event in Event
+}
+_CREATED = prepare(
+    update(image_servers)
+    .where(_i.id == bindparam("of"))
+    .values(server_id=bindparam("aps"), instance_id=bindparam("ecs"), app_group_id=bindparam("apps"))
+)
+_EMPTIED = prepare(
+    update(image_servers)
+    .where(_i.id == bindparam("of"))
+    .values(server_group_id="", server_id="", instance_id="", app_group_id="")
+)
+_REMOVE = prepare(delete(image_servers).where(_i.id == bindparam("of")))
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Who asked, as far as the job keeps it."""
+
+    project_id: str
+    service_transaction_id: str = ""
+    linked_id: str = ""
+
+
+class ImageServers:
+    """The image servers of all projects; every function runs inside the caller's transaction."""
+
+    def __init__(self, rooms: Rooms, jobs: Jobs, groups: ServerGroups, queue: Queue, ids: Snowflakes) -> None:
+        self._rooms, self._jobs, self._groups, self._queue, self._ids = rooms, jobs, groups, queue, ids
+
+    def problems(self, tx: Tx, project_id: str, request: CreateImageServer) -> list[Problem]:
+        """Everything that keeps `request` from being accepted now; some of its fields may be None."""
+        return Preflight(self._rooms, tx, project_id, request).check()
+
+    def create(self, tx: Tx, origin: Origin, request: CreateImageServer) -> str:
+        """Accept the request; returns the job's id. Raises the refusal that names every problem."""
+        preflight = Preflight(self._rooms, tx, origin.project_id, request)
+        found = preflight.check()
+        if found:
+            raise errors.refusal(found)
+        plan = preflight.plan
+        job_id = self._jobs.open(
+            tx, origin.project_id, JobType.CREATE_SERVER, sub_jobs_total=1,
+            service_transaction_id=origin.service_transaction_id, linked_id=origin.linked_id,
+        )  # fmt: skip
+        server_id, workflow_id = self._ids.next(), self._ids.next()
+        parameters = self._claim(tx, origin.project_id, server_id, request, plan)
+        self._insert(tx, origin.project_id, server_id, workflow_id, request, parameters)
+        self._jobs.add_sub_job(
+            tx, job_id, origin.project_id, JobType.CREATE_SERVER, workflow_id=workflow_id, resource_id=server_id,
+            resource_name=request.name,
+        )  # fmt: skip
+        self._queue.put(tx, workflow_id, CREATE, server_id, parameters)
+        return job_id
+
+    def _claim(
+        self, tx: Tx, project_id: str, server_id: str, request: CreateImageServer, plan: Plan
+    ) -> dict[str, Any]:
+        """Take address, room and quota; returns the plan as the workflow and the record keep it."""
+        subnet, size, image, product = plan.subnet, plan.size, plan.image, plan.product
+        flavor, user = plan.flavor, plan.account
+        if not (subnet and size and image and product and flavor and user):
+            raise ValueError("a plan without problems is complete")
+        instance_id, port_id, group_id = new_uuid(), new_uuid(), new_uuid()
+        host = self._rooms.placement.choose(plan.hosts)
+        self._rooms.placement.claim(tx, instance_id, project_id, host, size)
+        self._rooms.tenancy.claim_quota(tx, project_id, size.quota)
+        port = self._rooms.networks.reserve(
+            tx, project_id=project_id, subnet=subnet, port_id=port_id, name=f"image-server-{server_id}",
+            device_id=instance_id, device_owner=f"compute:{host.zone}",
+        )  # fmt: skip
+        policy = request.route_policy.model_dump(exclude_none=True) if request.route_policy else {}
+        tags = [tag.model_dump(exclude_none=True) for tag in request.tags or []]
+        account = request.authorize_accounts[0]
+        parameters = {
+            "project_id": project_id, "name": request.name, "description": request.description or "",
+            "image_id": request.image_ref.id, "image_type": request.image_ref.image_type, "image": image.file,
+            "os_type": image.os_type, "product_id": product.product_id, "flavor_id": flavor.flavor_id,
+            "vcpus": size.vcpus, "memory_mib": size.memory_mib, "disk_gib": size.disk_gib,
+            "volume_type": request.root_volume.type, "cluster_id": request.root_volume.cluster_id or "",
+            "zone": host.zone, "host": host.id, "vpc_id": subnet.vpc_id, "port": asdict(port),
+            "instance_id": instance_id, "server_group_id": group_id, "account": user.user_name,
+            "account_type": account.account_type, "domain": account.domain or "", "ou_name": request.ou_name or "",
+            "is_vdi": bool(request.is_vdi), "sessions": product.sessions + (request.extra_session_size or 0),
+            "extra_session_type": request.extra_session_type or "",
+            "extra_session_size": request.extra_session_size or 0,
+            "route_policy": {name: value for name, value in policy.items() if value}, "tags": tags,
+            "enterprise_project_id": request.enterprise_project_id or DEFAULT_ENTERPRISE_PROJECT,
+        }  # fmt: skip
+        self._add_group(tx, parameters)
+        return parameters
+
+    def _add_group(self, tx: Tx, plan: dict[str, Any]) -> None:
+        self._groups.add(
+            tx,
+            {
+                "id": plan["server_group_id"], "project_id": plan["project_id"], "name": plan["name"],
+                "description": "", "app_type": "SESSION_DESKTOP_APP" if plan["is_vdi"] else "COMMON_APP",
+                "image_id": plan["image_id"], "image_type": plan["image_type"], "os_type": plan["os_type"],
+                "product_id": plan["product_id"], "flavor_id": plan["flavor_id"], "vpc_id": plan["vpc_id"],
+                "subnet_id": plan["port"]["subnet_id"], "system_disk_type": plan["volume_type"],
+                "system_disk_size": plan["disk_gib"], "is_vdi": int(plan["is_vdi"]), "ou_name": plan["ou_name"],
+                "extra_session_type": plan["extra_session_type"], "extra_session_size": plan["extra_session_size"],
+                "route_policy": json.dumps(plan["route_policy"]), "tags": json.dumps(plan["tags"]),
+                "enterprise_project_id": plan["enterprise_project_id"],
+            },
+        )  # fmt: skip
+
+    def _insert(
+        self, tx: Tx, project_id: str, server_id: str, workflow_id: str, request: CreateImageServer,
+        plan: dict[str, Any],
+    ) -> None:  # fmt: skip
+        ref, now = request.image_ref, tx.now
+        image_ref = {"id": ref.id, "image_type": ref.image_type, "spce_code": ref.spce_code or "",
+                     "product_id": ref.product_id or ""}  # fmt: skip
+        accounts = [account.model_dump(exclude_none=True) for account in request.authorize_accounts]
+        tx.run(
+            _INSERT,
+            {
+                "id": server_id, "project_id": project_id, "name": request.name,
+                "description": request.description or "", "status": Status.CREATING.value,
+                "image_ref": json.dumps(image_ref), "authorize_accounts": json.dumps(accounts, ensure_ascii=False),
+                "enterprise_project_id": plan["enterprise_project_id"],
+                "spec": json.dumps(plan, ensure_ascii=False), "server_group_id": plan["server_group_id"],
+                "app_group_id": "", "server_id": "", "instance_id": "", "image_id": "", "workflow_id": workflow_id,
+                "create_time": now, "update_time": now,
+            },
+        )  # fmt: skip
+
+    def find(self, tx: Tx, project_id: str, server_id: str) -> Row | None:
+        """The image server, or None when this project has none with this id."""
+        return tx.row(_FIND, {"id": server_id, "project": project_id})
+
+    def require(self, tx: Tx, project_id: str, server_id: str) -> Row:
+        """The image server; raises NotFound."""
+        row = self.find(tx, project_id, server_id)
+        if row is None:
+            raise errors.NOT_FOUND.error(f"The image server '{server_id}' does not exist.")
+        return row
+
+    def list_page(
+        self, tx: Tx, project_id: str, *, name: str, server_id: str, enterprise_project_id: str | None, offset: int,
+        limit: int,
+    ) -> tuple[int, list[Row]]:  # fmt: skip
+        """How many match, and one page of them, newest first. `name` matches a part, whatever its case."""
+        wanted = [_i.project_id == project_id]
+        if name:
+            wanted.append(func.instr(func.lower(_i.name), name.lower()) > 0)
+        if server_id:
+            wanted.append(_i.id == server_id)
+        if enterprise_project_id is not None:
+            wanted.append(_i.enterprise_project_id == (enterprise_project_id or DEFAULT_ENTERPRISE_PROJECT))
+        count = tx.scalar(select(func.count()).select_from(image_servers).where(*wanted))
+        query = select(image_servers).where(*wanted).order_by(_i.id.desc()).offset(offset).limit(limit)
+        return count, list(tx.rows(query))
+
+    def update(self, tx: Tx, project_id: str, server_id: str, change: UpdateImageServer) -> None:
+        """Rename or describe; raises NotFound, or Conflict when the name is in use."""
+        row = self.require(tx, project_id, server_id)
+        name = change.name if change.name is not None else row["name"]
+        description = change.description if change.description is not None else row["description"]
+        taken = name_problem(tx, project_id, name, other_than=server_id)
+        if taken is not None:
+            raise errors.refusal([taken])
+        tx.run(
+            _UPDATE,
+            {"of": server_id, "project": project_id, "new_name": name, "new_description": description, "at": tx.now},
+        )
+
+    def delete(self, tx: Tx, origin: Origin, server_ids: list[str], *, recursive: bool) -> str:
+        """Start the deletion of several servers; returns the job's id. Unknown ids are ignored.
+
+        Raises Conflict, with nothing started, when one of them is being created or built.
+        """
+        rows = [row for row in (self.find(tx, origin.project_id, each) for each in server_ids) if row is not None]
+        problems = Problems()
+        for number, server_id in enumerate(server_ids):
+            if server_id in server_ids[:number]:
+                problems.add(f"items[{number}]", server_id, "unique", "Each id may be named once.")
+        for row in rows:
+            if row["status"] in {Status.CREATING, Status.BUILDING}:
+                text = f"The image server is {row['status']}; wait until its job has ended."
+                problems.add("items", row["id"], "status", text, conflict=True)
+        problems.raise_if_any()
+        job_id = self._jobs.open(
+            tx, origin.project_id, JobType.DELETE_SERVER, sub_jobs_total=len(rows),
+            service_transaction_id=origin.service_transaction_id, linked_id=origin.linked_id,
+        )  # fmt: skip
+        for row in rows:
+            workflow_id = self._start_deletion(tx, row, recursive=recursive)
+            self._jobs.add_sub_job(
+                tx, job_id, origin.project_id, JobType.DELETE_SERVER, workflow_id=workflow_id,
+                resource_id=row["id"], resource_name=row["name"],
+            )  # fmt: skip
+        return job_id
+
+    def _start_deletion(self, tx: Tx, row: Row, *, recursive: bool) -> str:
+        if row["status"] == Status.DELETING:
+            joined: str = row["workflow_id"]
+            return joined
+        workflow_id = self._ids.next()
+        self.move(tx, row["id"], Event.DELETE_ASKED, workflow_id)
+        parameters = {**json.loads(row["spec"]), "app_server_id": row["server_id"], "app_group_id": row["app_group_id"]}
+        self._queue.put(tx, workflow_id, DELETE if recursive else FORGET, row["id"], parameters)
+        return workflow_id
+
+    def move(self, tx: Tx, server_id: str, event: Event, workflow_id: str) -> None:
+        """Make one move of the state machine; nothing happens where it is not legal."""
+        tx.run(_MOVE[event], {"of": server_id, "by": workflow_id, "at": tx.now})
+
+    def note_created(self, tx: Tx, server_id: str, *, app_server_id: str, instance_id: str, app_group_id: str) -> None:
+        """Show the ids of what was made."""
+        tx.run(_CREATED, {"of": server_id, "aps": app_server_id, "ecs": instance_id, "apps": app_group_id})
+
+    def note_emptied(self, tx: Tx, server_id: str) -> None:
+        """Nothing that was made is left."""
+        tx.run(_EMPTIED, {"of": server_id})
+
+    def remove(self, tx: Tx, server_id: str) -> None:
+        """Remove the record."""
+        tx.run(_REMOVE, {"of": server_id})
+
+    def release_claims(self, tx: Tx, plan: dict[str, Any]) -> None:
+        """Give back address, room, quota and server group; nothing happens for what was given back already."""
+        self._rooms.networks.release(tx, plan["port"]["id"])
+        released = self._rooms.placement.release(tx, plan["instance_id"])
+        if released is not None:
+            self._rooms.tenancy.release_quota(tx, released.project_id, released.size.quota)
+        self._groups.remove(tx, plan["server_group_id"])
+
+    def machine_of(self, tx: Tx, project_id: str, server_id: str) -> str:
+        """The cloud's id of the machine; raises NotFound, or Conflict when there is none (yet)."""
+        row = self.require(tx, project_id, server_id)
+        if row["status"] in {Status.ERROR, Status.DELETING}:
+            raise errors.CONFLICT.error(f"The image server is {row['status']}: it has no machine.")
+        machine: str = json.loads(row["spec"])["instance_id"]
+        return machine

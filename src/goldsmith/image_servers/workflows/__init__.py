@@ -1,0 +1,1 @@
+"""The workflows of image servers, one a file, named for what they do."""

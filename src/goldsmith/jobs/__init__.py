@@ -1,0 +1,1 @@
+"""Jobs and sub jobs as the wire shows them."""

@@ -1,0 +1,186 @@
+"""Opening jobs, and keeping their status true while workflows run.
+
+A job is RUNNING from the moment it is acknowledged: Terraform takes WAITING for a failure (contract: terraform,
+section 9). It ends when its last sub job has; FAILED when any of them failed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Select, bindparam, delete, func, insert, select, update
+
+from goldsmith.ids import Snowflakes
+from goldsmith.jobs.models import jobs, sub_jobs
+from goldsmith.store import Row, Tx, prepare
+
+FAILURE_CODE = "WKS.00129901"
+"""Code of a failed sub job (contract: errors, section 2)."""
+
+
+class JobType(StrEnum):
+    """Image job types that can be asked for."""
+
+    CREATE_SERVER = "CREATE_SERVER"
+    CREATE_SERVER_IMAGE = "CREATE_SERVER_IMAGE"
+    DELETE_SERVER = "DELETE_SERVER"
+
+
+ENDED = ("SUCCESS", "FAILED")
+
+_j, _s = jobs.c, sub_jobs.c
+_INSERT_JOB, _INSERT_SUB_JOB = prepare(insert(jobs)), prepare(insert(sub_jobs))
+_OF_WORKFLOW = _s.workflow_id == bindparam("workflow")
+_STARTED = prepare(
+    update(sub_jobs).where(_OF_WORKFLOW, _s.status == "WAITING").values(status="RUNNING", begin_time=bindparam("at"))
+)
+_BACK = prepare(
+    update(sub_jobs)
+    .where(_OF_WORKFLOW, _s.status.not_in(ENDED))
+    .values(status=bindparam("to"), error_code=bindparam("code"), error_message=bindparam("message"))
+)
+_ENDED = prepare(
+    update(sub_jobs)
+    .where(_OF_WORKFLOW, _s.status.not_in(ENDED))
+    .values(
+        status=bindparam("to"), end_time=bindparam("at"), error_code=bindparam("code"),
+        error_message=bindparam("message"),
+    )
+    .returning(_s.job_id)
+)  # fmt: skip
+_OPEN = prepare(
+    select(func.count()).select_from(sub_jobs).where(_s.job_id == bindparam("job"), _s.status.not_in(ENDED))
+)
+_FAILED = prepare(
+    select(func.count()).select_from(sub_jobs).where(_s.job_id == bindparam("job"), _s.status == "FAILED")
+)
+_CLOSE = prepare(update(jobs).where(_j.id == bindparam("job")).values(status=bindparam("to"), end_time=bindparam("at")))
+_FIND = prepare(select(jobs).where(_j.id == bindparam("id"), _j.project_id == bindparam("project")))
+_SUB_JOBS_OF = prepare(select(sub_jobs).where(_s.job_id == bindparam("job")).order_by(_s.id))
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a list and how many there are in all."""
+
+    count: int
+    rows: list[Row]
+
+
+class Jobs:
+    """The jobs of all projects; every function runs inside the caller's transaction."""
+
+    def __init__(self, ids: Snowflakes) -> None:
+        self._ids = ids
+
+    def open(
+        self, tx: Tx, project_id: str, job_type: JobType, *, sub_jobs_total: int,
+        service_transaction_id: str = "", linked_id: str = "",
+    ) -> str:  # fmt: skip
+        """A new job, RUNNING, or SUCCESS at once when it has nothing to do; returns its id."""
+        job_id, now = self._ids.next(), tx.now
+        tx.run(
+            _INSERT_JOB,
+            {
+                "id": job_id, "project_id": project_id, "job_type": job_type.value,
+                "status": "RUNNING" if sub_jobs_total else "SUCCESS", "begin_time": now,
+                "end_time": None if sub_jobs_total else now, "sub_jobs_total": sub_jobs_total,
+                "service_transaction_id": service_transaction_id, "linked_id": linked_id,
+            },
+        )  # fmt: skip
+        return job_id
+
+    def add_sub_job(
+        self, tx: Tx, job_id: str, project_id: str, job_type: JobType, *, workflow_id: str, resource_id: str,
+        resource_name: str,
+    ) -> str:  # fmt: skip
+        """A sub job that follows a workflow; returns its id."""
+        sub_job_id = self._ids.next()
+        tx.run(
+            _INSERT_SUB_JOB,
+            {
+                "id": sub_job_id, "job_id": job_id, "project_id": project_id, "job_type": job_type.value,
+                "status": "WAITING", "begin_time": tx.now, "end_time": None, "resource_id": resource_id,
+                "resource_name": resource_name, "error_code": "", "error_message": "", "workflow_id": workflow_id,
+            },
+        )  # fmt: skip
+        return sub_job_id
+
+    def started(self, tx: Tx, workflow_id: str) -> None:
+        """A worker has begun: the sub jobs are RUNNING."""
+        tx.run(_STARTED, {"workflow": workflow_id, "at": tx.now})
+
+    def rolling_back(self, tx: Tx, workflow_id: str, error: str, *, aborted: bool = False) -> None:
+        """Undoing has begun because of `error`: ROLLBACK, or ABORTING when somebody cancelled."""
+        to = "ABORTING" if aborted else "ROLLBACK"
+        tx.run(_BACK, {"workflow": workflow_id, "to": to, "code": FAILURE_CODE, "message": error})
+
+    def ended(self, tx: Tx, workflow_id: str, error: str) -> None:
+        """The workflow has ended; `error` is "" on success. Closes every job that has nothing open any more."""
+        values = {"workflow": workflow_id, "to": "FAILED" if error else "SUCCESS", "at": tx.now,
+                  "code": FAILURE_CODE if error else "", "message": error}  # fmt: skip
+        for job_id in {row["job_id"] for row in tx.rows(_ENDED, values)}:
+            if tx.scalar(_OPEN, {"job": job_id}) == 0:
+                failed = tx.scalar(_FAILED, {"job": job_id}) > 0
+                tx.run(_CLOSE, {"job": job_id, "to": "FAILED" if failed else "SUCCESS", "at": tx.now})
+
+    def find(self, tx: Tx, project_id: str, job_id: str) -> Row | None:
+        """The job, or None when this project has none with this id."""
+        return tx.row(_FIND, {"id": job_id, "project": project_id})
+
+    def sub_jobs_of(self, tx: Tx, job_id: str) -> list[Row]:
+        """Its sub jobs, oldest first."""
+        return list(tx.rows(_SUB_JOBS_OF, {"job": job_id}))
+
+    def list_jobs(self, tx: Tx, project_id: str, *, job_type: str, status: str, offset: int, limit: int) -> Page:
+        """Jobs of a project, newest first; empty filters match all."""
+        query = select(jobs).where(_j.project_id == project_id)
+        if job_type:
+            query = query.where(_j.job_type == job_type)
+        if status:
+            query = query.where(_j.status == status)
+        return _page(tx, query, _j.id, offset, limit)
+
+    def list_sub_jobs(
+        self, tx: Tx, project_id: str, *, job_types: list[str], status: str, job_id: str, offset: int, limit: int
+    ) -> Page:
+        """Sub jobs of a project, newest first; empty filters match all."""
+        return _page(tx, _sub_jobs_query(project_id, job_types, status, job_id), _s.id, offset, limit)
+
+    def count_sub_jobs(self, tx: Tx, project_id: str, *, job_types: list[str], status: str, job_id: str) -> int:
+        """How many sub jobs match."""
+        return _count(tx, _sub_jobs_query(project_id, job_types, status, job_id))
+
+    def unfinished_sub_jobs(self, tx: Tx, project_id: str, sub_job_ids: list[str]) -> list[str]:
+        """Those of the ids that name sub jobs of this project which have not ended."""
+        mine = _s.project_id == project_id
+        query = select(_s.id).where(mine, _s.id.in_(sub_job_ids), _s.status.not_in(ENDED))
+        return [row["id"] for row in tx.rows(query)]
+
+    def delete_sub_jobs(self, tx: Tx, project_id: str, sub_job_ids: list[str]) -> int:
+        """Delete ended sub jobs; unknown ids are ignored. Returns how many were deleted."""
+        mine = _s.project_id == project_id
+        return tx.run(delete(sub_jobs).where(mine, _s.id.in_(sub_job_ids), _s.status.in_(ENDED)))
+
+
+def _sub_jobs_query(project_id: str, job_types: list[str], status: str, job_id: str) -> Select[Any]:
+    query = select(sub_jobs).where(_s.project_id == project_id)
+    if job_types:
+        query = query.where(_s.job_type.in_(job_types))
+    if status:
+        query = query.where(_s.status == status)
+    if job_id:
+        query = query.where(_s.job_id == job_id)
+    return query
+
+
+def _count(tx: Tx, query: Select[Any]) -> int:
+    counted: int = tx.scalar(select(func.count()).select_from(query.subquery()))
+    return counted
+
+
+def _page(tx: Tx, query: Select[Any], key: Any, offset: int, limit: int) -> Page:
+    rows = tx.rows(query.order_by(key.desc()).offset(offset).limit(limit))
+    return Page(_count(tx, query), list(rows))

@@ -1,0 +1,1 @@
+"""App server groups: what an image server's machine belongs to."""

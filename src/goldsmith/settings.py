@@ -1,0 +1,131 @@
+"""Settings: one TOML file and the environment, validated; `goldsmith config` prints the result.
+
+Order of precedence: command-line options, environment (`GOLDSMITH_LISTEN`, `GOLDSMITH_QEMU__MACHINE_TYPE`, …),
+`goldsmith.toml` in the data folder, the defaults below.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+FILE_NAME = "goldsmith.toml"
+
+
+class SimulatedSettings(BaseModel):
+    """The simulated cloud: how long things take (seconds of its own clock) and how large it is."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    speed: Annotated[float, Field(gt=0)] = 1.0
+    """Seconds of the simulated clock that pass in one real second."""
+    create_seconds: Annotated[float, Field(ge=0)] = 0.2
+    boot_seconds: Annotated[float, Field(ge=0)] = 2.0
+    command_seconds: Annotated[float, Field(ge=0)] = 0.05
+    stop_seconds: Annotated[float, Field(ge=0)] = 0.5
+    zones: tuple[str, ...] = ("local-1a", "local-1b", "local-1c")
+    hosts_per_zone: Annotated[int, Field(ge=1, le=100)] = 2
+    host_vcpus: Annotated[int, Field(ge=1)] = 4096
+    host_memory_mib: Annotated[int, Field(ge=256)] = 1_048_576 * 64
+    host_disk_gib: Annotated[int, Field(ge=1)] = 1_048_576 * 16
+
+
+class QemuSettings(BaseModel):
+    """The QEMU driver: one host, machines as processes."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    binary: str = "qemu-system-x86_64"
+    accelerator: Literal["auto", "kvm", "tcg"] = "auto"
+    machine_type: str = "q35"
+    zone: str = "local-1a"
+    host_id: str = "local-host"
+    host_vcpus: Annotated[int, Field(ge=0)] = 0
+    """Virtual CPUs that may be handed out in all; 0 means eight for every CPU of the host."""
+    host_memory_mib: Annotated[int, Field(ge=0)] = 0
+    """Guest memory that may be handed out in all; 0 means three quarters of the host's."""
+    host_disk_gib: Annotated[int, Field(ge=0)] = 0
+    """Virtual disk that may be handed out in all; 0 means ten times what is free, since overlays grow on demand."""
+    uid: Annotated[int, Field(ge=1)] = 61990
+    """User (and group) id the machines run as when goldsmith itself runs as root."""
+    isolate_network: bool = True
+    """Whether guests are cut off from host and outside; their address is reserved and shown all the same."""
+
+
+class WorkerSettings(BaseModel):
+    """The workers inside `serve`, and those of `goldsmith worker`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    slots: Annotated[int, Field(ge=0, le=256)] = 16
+    """Steps that run at once in this process; 0 means that other processes do the work."""
+    lease_seconds: Annotated[float, Field(ge=0.5, le=300)] = 10.0
+    guest_timeout_seconds: Annotated[float, Field(gt=0)] = 900.0
+    """How long a guest may take until its agent answers."""
+
+
+class Settings(BaseSettings):
+    """Everything goldsmith can be told."""
+
+    model_config = SettingsConfigDict(env_prefix="GOLDSMITH_", env_nested_delimiter="__", extra="forbid")
+
+    data_dir: Path = Path("goldsmith-data")
+    listen: str = "127.0.0.1:8080"
+    cloud: Literal["simulated", "qemu"] = "simulated"
+    region: str = "local-1"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["text", "json"] = "text"
+    simulated: SimulatedSettings = SimulatedSettings()
+    qemu: QemuSettings = QemuSettings()
+    worker: WorkerSettings = WorkerSettings()
+
+    @field_validator("listen")
+    @classmethod
+    def _is_host_and_port(cls, listen: str) -> str:
+        host, separator, port = listen.rpartition(":")
+        if not separator or not host or not port.isdigit() or int(port) > 65535:
+            raise ValueError("must be HOST:PORT, for example 127.0.0.1:8080 (port 0 picks a free one)")
+        return listen
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port to listen on."""
+        host, _, port = self.listen.rpartition(":")
+        return host.strip("[]"), int(port)
+
+    @property
+    def file(self) -> Path:
+        """The settings file of the data folder; it need not exist."""
+        return self.data_dir / FILE_NAME
+
+    @classmethod
+    def load(cls, data_dir: Path, **options: Any) -> Settings:
+        """Settings of this data folder; `options` that are None are left to the other sources.
+
+        Raises pydantic's `ValidationError` with the name of the faulty setting.
+        """
+        given = {name: value for name, value in options.items() if value is not None}
+
+        class FromFile(cls):  # type: ignore[misc, valid-type]
+            @classmethod
+            def settings_customise_sources(
+                cls,
+                settings_cls: type[BaseSettings],
+                init_settings: PydanticBaseSettingsSource,
+                env_settings: PydanticBaseSettingsSource,
+                dotenv_settings: PydanticBaseSettingsSource,
+                file_secret_settings: PydanticBaseSettingsSource,
+            ) -> tuple[PydanticBaseSettingsSource, ...]:
+                file = TomlConfigSettingsSource(settings_cls, data_dir / FILE_NAME)
+                return init_settings, env_settings, file
+
+        settings: Settings = FromFile(data_dir=data_dir, **given)
+        return settings

@@ -1,0 +1,102 @@
+"""What every room may ask of the database.
+
+A room writes its statements with SQLAlchemy Core, prepares the frequent ones once at import (`prepare`) and runs
+them inside a function that gets a `Tx`. That function is synchronous, short and free of side effects other than
+its statements: it may run again, in another thread, or together with others in one commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol, TypeVar
+
+from sqlalchemy import Dialect, Executable
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.expression import ClauseElement
+
+T = TypeVar("T")
+Row = Mapping[str, Any]
+Parameters = Mapping[str, Any]
+
+
+class Duplicate(Exception):
+    """A row with this unique key exists already."""
+
+
+class Prepared:
+    """A statement compiled once per dialect; run it with `Tx.run(prepared, {...})`."""
+
+    __slots__ = ("_compiled", "statement")
+
+    def __init__(self, statement: Executable) -> None:
+        self.statement = statement
+        self._compiled: dict[str, tuple[str, dict[str, Any]]] = {}
+
+    def sql(self, dialect: Dialect) -> tuple[str, dict[str, Any]]:
+        """SQL text and the parameters that are part of the statement itself."""
+        known = self._compiled.get(dialect.name)
+        if known is None:
+            known = self._compiled[dialect.name] = compile_statement(self.statement, dialect)
+        return known
+
+
+def prepare(statement: Executable) -> Prepared:
+    """Prepare a module-level statement; an insert takes a parameter for every column."""
+    return Prepared(statement)
+
+
+def compile_statement(statement: Executable, dialect: Dialect) -> tuple[str, dict[str, Any]]:
+    """SQL text and bound values of `statement`, with `IN` lists written out."""
+    assert isinstance(statement, ClauseElement)
+    compiled = statement.compile(dialect=dialect)
+    assert isinstance(compiled, SQLCompiler)
+    required = {name for name, bind in compiled.binds.items() if bind.required}
+    expanded = compiled.construct_expanded_state(dict.fromkeys(required), escape_names=False)
+    given = {name: value for name, value in expanded.parameters.items() if name not in required}
+    return expanded.statement, given
+
+
+class Tx(Protocol):
+    """One transaction, or a part of one that can fail alone."""
+
+    @property
+    def now(self) -> int:
+        """The database's clock: milliseconds since 1970, UTC."""
+
+    def run(self, statement: Prepared | Executable, parameters: Parameters = ...) -> int:
+        """Run a statement that returns nothing; the number of rows it changed. Raises `Duplicate`."""
+
+    def rows(self, statement: Prepared | Executable, parameters: Parameters = ...) -> Sequence[Row]:
+        """All rows of a query, or of a write with RETURNING."""
+
+    def row(self, statement: Prepared | Executable, parameters: Parameters = ...) -> Row | None:
+        """The first row, or None."""
+
+    def scalar(self, statement: Prepared | Executable, parameters: Parameters = ...) -> Any:
+        """The first column of the first row, or None."""
+
+    def after_commit(self, call: Callable[[], None]) -> None:
+        """Call this once the transaction is durable; not at all when it fails. Runs in the writer's thread."""
+
+
+class Store(Protocol):
+    """A database that keeps what it has acknowledged."""
+
+    async def write(self, work: Callable[[Tx], T]) -> T:
+        """Run `work` in a transaction; returns its result after COMMIT and fsync.
+
+        What `work` raises is raised here, with nothing written. `errors.UNAVAILABLE` when the database cannot
+        be written.
+        """
+
+    async def read(self, work: Callable[[Tx], T]) -> T:
+        """Run `work` on a consistent snapshot."""
+
+    def write_now(self, work: Callable[[Tx], T]) -> T:
+        """`write` for callers outside an event loop; blocks."""
+
+    def read_now(self, work: Callable[[Tx], T]) -> T:
+        """`read` for callers outside an event loop; blocks."""
+
+    def close(self) -> None:
+        """Finish what is queued, then close every connection."""

@@ -1,0 +1,255 @@
+"""SQLite: WAL, `synchronous=FULL`, one writer thread that commits whatever waits together (decision 3).
+
+One fsync serves up to 256 writes. Each of them runs in a savepoint of its own, so one that fails leaves its
+neighbours alone; when COMMIT itself fails, all of them fail, because none of them is on disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import queue
+import sqlite3
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import Executable
+from sqlalchemy.dialects.sqlite.base import SQLiteDialect
+
+from goldsmith.errors import UNAVAILABLE
+from goldsmith.store.interface import Duplicate, Parameters, Prepared, Row, Tx, compile_statement
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+BATCH = 256
+BUSY_SECONDS = 10.0
+_DIALECT = SQLiteDialect(paramstyle="named")
+_NOTHING: dict[str, Any] = {}
+
+
+def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
+    """A connection set up as decision 3 wants it, in autocommit mode."""
+    connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_SECONDS, check_same_thread=False)
+    connection.row_factory = sqlite3.Row
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA foreign_keys=ON")
+    connection.execute("PRAGMA cache_size=-16000")
+    if read_only:
+        connection.execute("PRAGMA query_only=ON")
+    return connection
+
+
+class SqliteTx:
+    """A transaction on one connection; see `Tx`."""
+
+    __slots__ = ("_connection", "callbacks")
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self.callbacks: list[Callable[[], None]] = []
+
+    @property
+    def now(self) -> int:
+        return time.time_ns() // 1_000_000
+
+    def _execute(self, statement: Prepared | Executable, parameters: Parameters) -> sqlite3.Cursor:
+        if isinstance(statement, Prepared):
+            sql, bound = statement.sql(_DIALECT)
+        else:
+            sql, bound = compile_statement(statement, _DIALECT)
+        values: Mapping[str, Any] = {**bound, **parameters} if bound else parameters
+        try:
+            return self._connection.execute(sql, values)
+        except sqlite3.IntegrityError as error:
+            if "UNIQUE" in str(error) or "PRIMARY KEY" in str(error):
+                raise Duplicate(str(error)) from error
+            raise
+
+    def run(self, statement: Prepared | Executable, parameters: Parameters = _NOTHING) -> int:
+        return self._execute(statement, parameters).rowcount
+
+    def rows(self, statement: Prepared | Executable, parameters: Parameters = _NOTHING) -> Sequence[Row]:
+        return self._execute(statement, parameters).fetchall()
+
+    def row(self, statement: Prepared | Executable, parameters: Parameters = _NOTHING) -> Row | None:
+        cursor = self._execute(statement, parameters)
+        found: Row | None = cursor.fetchone()
+        cursor.close()
+        return found
+
+    def scalar(self, statement: Prepared | Executable, parameters: Parameters = _NOTHING) -> Any:
+        row = self.row(statement, parameters)
+        return None if row is None else row[0]  # type: ignore[index]
+
+    def after_commit(self, call: Callable[[], None]) -> None:
+        self.callbacks.append(call)
+
+
+class _Write:
+    """A piece of work on its way through the writer thread."""
+
+    __slots__ = ("callbacks", "error", "future", "loop", "result", "work")
+
+    def __init__(self, work: Callable[[Tx], Any], loop: asyncio.AbstractEventLoop | None, future: Any) -> None:
+        self.work = work
+        self.loop = loop
+        self.future = future
+        self.result: Any = None
+        self.error: BaseException | None = None
+        self.callbacks: list[Callable[[], None]] = []
+
+    def settle(self) -> None:
+        if self.future.cancelled() or self.future.done():
+            return
+        if self.error is not None:
+            self.future.set_exception(self.error)
+        else:
+            self.future.set_result(self.result)
+
+
+class SqliteStore:
+    """The `Store` on one SQLite file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._queue: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
+        self._local = threading.local()
+        self._readers: list[sqlite3.Connection] = []
+        self._readers_lock = threading.Lock()
+        self._closed = False
+        self._writer = threading.Thread(target=self._write_forever, name="store-writer", daemon=True)
+        self._writer.start()
+
+    async def write(self, work: Callable[[Tx], T]) -> T:
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        self._submit(_Write(work, loop, future))
+        return await future
+
+    async def read(self, work: Callable[[Tx], T]) -> T:
+        # A read takes microseconds and never waits for the writer (WAL): a thread would cost more than it saves.
+        return self.read_now(work)
+
+    def write_now(self, work: Callable[[Tx], T]) -> T:
+        future: Future[T] = Future()
+        self._submit(_Write(work, None, future))
+        return future.result()
+
+    def read_now(self, work: Callable[[Tx], T]) -> T:
+        connection = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._local.connection = connect(self.path, read_only=True)
+            with self._readers_lock:
+                self._readers.append(connection)
+        connection.execute("BEGIN")
+        try:
+            return work(SqliteTx(connection))
+        finally:
+            connection.execute("ROLLBACK")
+
+    def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        self._queue.put(None)
+        self._writer.join()
+        with self._readers_lock:
+            for connection in self._readers:
+                connection.close()
+
+    def _submit(self, write: _Write) -> None:
+        if self._closed:
+            raise UNAVAILABLE.error("The service is shutting down.")
+        self._queue.put(write)
+
+    def _write_forever(self) -> None:
+        connection = connect(self.path)
+        try:
+            while True:
+                batch, last = self._next_batch()
+                if batch:
+                    self._commit_together(connection, batch)
+                    _settle_all(batch)
+                if last:
+                    return
+        finally:
+            connection.close()
+
+    def _next_batch(self) -> tuple[list[_Write], bool]:
+        batch: list[_Write] = []
+        while len(batch) < BATCH:
+            try:
+                write = self._queue.get(block=not batch)
+            except queue.Empty:
+                break
+            if write is None:
+                return batch, True
+            batch.append(write)
+        return batch, False
+
+    def _commit_together(self, connection: sqlite3.Connection, batch: list[_Write]) -> None:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            for write in batch:
+                _run_alone(connection, write)
+            connection.execute("COMMIT")
+        except Exception as error:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            log.error("commit failed: %s", error)
+            for write in batch:
+                write.error = _unavailable(error)
+            return
+        for write in batch:
+            for call in write.callbacks if write.error is None else ():
+                try:
+                    call()
+                except Exception:
+                    log.exception("a call after commit failed")
+
+
+def _run_alone(connection: sqlite3.Connection, write: _Write) -> None:
+    """Run one write inside a savepoint; its failure undoes only itself."""
+    tx = SqliteTx(connection)
+    connection.execute("SAVEPOINT one")
+    try:
+        write.result = write.work(tx)
+    except BaseException as error:
+        if not connection.in_transaction:  # a full disk makes SQLite roll back the whole transaction by itself
+            raise
+        connection.execute("ROLLBACK TO one")
+        write.error = _unavailable(error) if isinstance(error, sqlite3.OperationalError) else error
+    else:
+        write.callbacks = tx.callbacks
+    connection.execute("RELEASE one")
+
+
+def _settle_all(batch: list[_Write]) -> None:
+    """Answer every waiting caller, waking each event loop once."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[_Write]] = defaultdict(list)
+    for write in batch:
+        if write.loop is None:
+            write.settle()
+        else:
+            by_loop[write.loop].append(write)
+    for loop, writes in by_loop.items():
+        try:
+            loop.call_soon_threadsafe(_settle, writes)
+        except RuntimeError:
+            log.warning("%d finished writes had nobody waiting: their event loop is closed", len(writes))
+
+
+def _settle(writes: list[_Write]) -> None:
+    for write in writes:
+        write.settle()
+
+
+def _unavailable(error: Exception) -> Exception:
+    return UNAVAILABLE.error(f"The database cannot be written: {error}.", headers={"Retry-After": "5"})

@@ -1,0 +1,270 @@
+"""The engine: claims workflows, drives their steps, checkpoints, undoes, and stops when it has lost its lease.
+
+One engine runs in one event loop with a number of slots. A thread that does nothing else renews the leases; when
+it could not for as long as a lease lasts, everything under way is dropped, because somebody else has it by then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import random
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from typing import TypeVar
+
+from goldsmith import telemetry
+from goldsmith.errors import ServiceError, Transient
+from goldsmith.store import Store, Tx
+from goldsmith.workflows import journal as books
+from goldsmith.workflows.definition import Ending, NotYet, Phase, Retry, Step, Workflow
+from goldsmith.workflows.journal import Claim, Fenced, Journal
+from goldsmith.workflows.queue import Queue
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+LONGEST_NAP = 0.5
+"""Seconds between looks for work of other processes; work of this process wakes the engine at once."""
+CANCELLED = "The job was cancelled."
+
+
+class Engine:
+    """Works on the workflows of a queue until told to stop."""
+
+    def __init__(self, store: Store, queue: Queue, *, slots: int, lease_seconds: float, role: str = "worker") -> None:
+        self._store = store
+        self._queue = queue
+        self._slots = slots
+        self._lease_ms = int(lease_seconds * 1000)
+        self.name = f"{role}@{socket.gethostname()}#{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._awake = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopping = False
+        self._renewed = time.monotonic()
+        self._heart_stop = threading.Event()
+
+    def wake(self) -> None:
+        """Look for work now; may be called from any thread."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._awake.set)
+
+    async def run(self) -> None:
+        """Work until `stop`; then let what runs come to its next checkpoint and hand back the rest."""
+        self._loop = asyncio.get_running_loop()
+        self._queue.listen(self.wake)
+        heart = threading.Thread(target=self._beat, name="lease-heartbeat", daemon=True)
+        heart.start()
+        try:
+            while not self._stopping:
+                self._awake.clear()
+                nap = await self._claim_some()
+                if nap > 0 and not self._stopping:
+                    await self._nap(nap)
+        finally:
+            await self._wind_down()
+            self._heart_stop.set()
+            await asyncio.to_thread(heart.join)
+
+    def stop(self) -> None:
+        """Stop claiming; `run` returns once everything is at a checkpoint."""
+        self._stopping = True
+        self.wake()
+
+    async def _claim_some(self) -> float:
+        """Claim what fits; seconds to wait before the next look."""
+        free = self._slots - len(self._tasks)
+        if free <= 0:
+            return LONGEST_NAP
+        is_due, next_at = await self._store.read(books.due)
+        if not is_due:
+            return LONGEST_NAP if next_at is None else min(LONGEST_NAP, max(0.005, next_at / 1000 - time.time()))
+        claims = await self._store.write(lambda tx: books.claim(tx, self.name, free, self._lease_ms))
+        for claim in claims:
+            task = asyncio.create_task(self._drive(claim), name=f"workflow {claim.run.id}")
+            self._tasks.add(task)
+            task.add_done_callback(self._task_ended)
+        telemetry.RUNNING.set(len(self._tasks))
+        return 0 if claims else LONGEST_NAP
+
+    def _task_ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        telemetry.RUNNING.set(len(self._tasks))
+        if not task.cancelled() and task.exception() is not None:
+            log.error("%s was dropped; its lease will end", task.get_name(), exc_info=task.exception())
+        self._awake.set()
+
+    async def _nap(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._awake.wait()
+        except TimeoutError:
+            pass
+
+    async def _drive(self, claim: Claim) -> None:
+        """Work on one workflow until it ends, waits, or is lost."""
+        workflow = self._queue.kinds[claim.run.kind]
+        journal = Journal(claim, workflow, self._lease_ms)
+        try:
+            if claim.is_first:
+                await self._store.write(lambda tx: workflow.on_start(tx, claim.run))
+            going = True
+            while going and not self._stopping:
+                going = await (self._forwards(journal) if claim.phase is Phase.DO else self._back(journal))
+        except Fenced:
+            log.warning("workflow %s was taken over by another worker", claim.run.id)
+
+    async def _forwards(self, journal: Journal) -> bool:
+        """Do the next step; False when the workflow has ended or waits."""
+        claim, workflow = journal.claim, journal.workflow
+        states = await self._store.read(lambda tx: books.begun(tx, claim.run.id))
+        step = next((each for each in workflow.steps if states.get((each.name, "do")) != "done"), None)
+        if step is None:
+            await self._store.write(lambda tx: journal.end(tx, Ending()))
+            telemetry.WORKFLOWS.labels(workflow.kind, "done").inc()
+            return False
+        if states.get((step.name, "do")) is None or claim.step != step.name:
+            await self._store.write(lambda tx: journal.begin(tx, step, Phase.DO))
+        if claim.cancel:
+            await self._store.write(lambda tx: journal.turn_back(tx, CANCELLED))
+            return True
+        left = step.timeout - (time.time() - claim.step_since / 1000)
+        try:
+            async with asyncio.timeout(max(left, 0.001)):
+                outcome = await step.do(claim.run)
+        except Exception as error:
+            return await self._failed(journal, step, error, left)
+        if isinstance(outcome, NotYet):
+            return await self._not_yet(journal, step, outcome, left)
+        output = dict(outcome or {})
+        claim.run.outputs[step.name] = output
+        await self._store.write(lambda tx: journal.finish(tx, step, Phase.DO, output))
+        telemetry.STEPS.labels(workflow.kind, step.name, "do", "done").inc()
+        return True
+
+    async def _not_yet(self, journal: Journal, step: Step, outcome: NotYet, left: float) -> bool:
+        if left <= outcome.seconds:
+            await self._give_up(journal, step, f"{step.effect}: not done within {step.timeout:g} seconds.")
+            return True
+        await self._store.write(lambda tx: journal.wait(tx, outcome.seconds, 0))
+        return False
+
+    async def _failed(self, journal: Journal, step: Step, error: Exception, left: float) -> bool:
+        claim = journal.claim
+        if isinstance(error, Fenced):
+            raise error
+        pause = pause_after(step.retry, claim.attempts)
+        if isinstance(error, Transient) and left > pause:
+            log.info("workflow %s: %s will be tried again: %s", claim.run.id, step.name, error)
+            telemetry.STEPS.labels(claim.run.kind, step.name, "do", "again").inc()
+            await self._store.write(lambda tx: journal.wait(tx, pause, claim.attempts + 1))
+            return False
+        if isinstance(error, TimeoutError):
+            await self._give_up(journal, step, f"{step.effect}: not done within {step.timeout:g} seconds.")
+        else:
+            await self._give_up(journal, step, cause_of(error), error)
+        return True
+
+    async def _give_up(self, journal: Journal, step: Step, cause: str, error: Exception | None = None) -> None:
+        run = journal.claim.run
+        expected = error is None or isinstance(error, ServiceError) or is_explained(error)
+        log.warning("workflow %s: %s failed: %s", run.id, step.name, cause, exc_info=None if expected else error)
+        telemetry.STEPS.labels(run.kind, step.name, "do", "failed").inc()
+        await self._store.write(lambda tx: journal.turn_back(tx, cause))
+
+    async def _back(self, journal: Journal) -> bool:
+        """Undo the latest step that was begun and is not undone; False when all are, or when it must wait."""
+        claim, workflow = journal.claim, journal.workflow
+        states = await self._store.read(lambda tx: books.begun(tx, claim.run.id))
+        step = next(
+            (
+                each
+                for each in reversed(workflow.steps)
+                if (each.name, "do") in states and states.get((each.name, "undo")) != "done"
+            ),
+            None,
+        )
+        if step is None:
+            await self._store.write(lambda tx: journal.end(tx, Ending(claim.error)))
+            telemetry.WORKFLOWS.labels(workflow.kind, "failed").inc()
+            return False
+        if states.get((step.name, "undo")) is None or claim.step != step.name:
+            await self._store.write(lambda tx: journal.begin(tx, step, Phase.UNDO))
+        try:
+            if step.undo is not None:
+                async with asyncio.timeout(step.timeout):
+                    await step.undo(claim.run)
+        except Exception as error:
+            # An undo is never given up: what it would leave behind belongs to nobody.
+            pause = pause_after(step.retry, claim.attempts)
+            log.warning("workflow %s: undoing %s will be tried again: %s", claim.run.id, step.name, cause_of(error))
+            telemetry.STEPS.labels(claim.run.kind, step.name, "undo", "again").inc()
+            await self._store.write(lambda tx: journal.wait(tx, pause, claim.attempts + 1))
+            return False
+        await self._store.write(lambda tx: journal.finish(tx, step, Phase.UNDO, {}))
+        telemetry.STEPS.labels(workflow.kind, step.name, "undo", "done").inc()
+        return True
+
+    async def _wind_down(self, patience: float = 20.0) -> None:
+        """Give running steps time to reach a checkpoint, then drop them and hand everything back."""
+        tasks = set(self._tasks)
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=patience)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        await self._store.write(lambda tx: books.release(tx, self.name))
+
+    def _beat(self) -> None:
+        while not self._heart_stop.wait(self._lease_ms / 3000):
+            if not self._tasks:
+                self._renewed = time.monotonic()
+                continue
+            started = time.monotonic()
+            if self._renew():
+                self._renewed = started
+            elif time.monotonic() - self._renewed > self._lease_ms / 1000:
+                self._drop_everything()
+
+    def _renew(self) -> bool:
+        renewal: Callable[[Tx], int] = lambda tx: books.renew(tx, self.name, self._lease_ms)  # noqa: E731
+        try:
+            self._store.write_now(renewal)
+        except ServiceError as error:
+            log.error("leases could not be renewed: %s", error)
+            return False
+        return True
+
+    def _drop_everything(self) -> None:
+        log.error("leases have ended without renewal: dropping %d workflows", len(self._tasks))
+        if self._loop is not None:
+            for task in tuple(self._tasks):
+                self._loop.call_soon_threadsafe(task.cancel)
+
+
+def pause_after(retry: Retry, attempts: int) -> float:
+    """Seconds to wait before the next attempt: doubling, with up to a quarter of jitter either way."""
+    pause: float = min(retry.pause * 2.0 ** min(attempts, 20), retry.longest)
+    return pause * random.uniform(0.75, 1.25)  # noqa: S311 - spreads load, protects nothing
+
+
+def is_explained(error: BaseException) -> bool:
+    """Whether the error's text is written for users (a driver's refusal), not a fault of the code."""
+    return type(error).__module__.startswith("goldsmith.")
+
+
+def cause_of(error: BaseException) -> str:
+    """The cause as shown in the job."""
+    if isinstance(error, ServiceError):
+        return error.message
+    if is_explained(error) and str(error):
+        return str(error)
+    return f"An internal error occurred ({type(error).__name__}); the log of the service has the details."
+
+
+__all__ = ["CANCELLED", "Engine", "Workflow", "cause_of", "is_explained", "pause_after"]

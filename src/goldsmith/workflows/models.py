@@ -1,0 +1,48 @@
+"""Tables of the engine: one row a workflow, one row for each step that was begun or undone.
+
+`state` is queued (may be claimed at `run_at`), running (leased by `owner` until `lease_until`), done or failed.
+`epoch` grows with every claim: a worker whose epoch is old has lost the workflow and writes nothing more.
+"""
+
+from sqlalchemy import Column, ForeignKey, Index, Integer, Table, Text, text
+
+from goldsmith.store import metadata
+
+workflows = Table(
+    "workflows",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("parameters", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("phase", Text, nullable=False),
+    Column("step", Text, nullable=False),
+    Column("step_since", Integer, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("run_at", Integer, nullable=False),
+    Column("owner", Text),
+    Column("epoch", Integer, nullable=False),
+    Column("lease_until", Integer, nullable=False),
+    Column("cancel", Integer, nullable=False),
+    Column("error", Text, nullable=False),
+    Column("created_at", Integer, nullable=False),
+    Column("ended_at", Integer),
+)
+Index("ix_workflows_queued", workflows.c.run_at, sqlite_where=text("state = 'queued'"),
+      postgresql_where=text("state = 'queued'"))  # fmt: skip
+Index("ix_workflows_running", workflows.c.lease_until, sqlite_where=text("state = 'running'"),
+      postgresql_where=text("state = 'running'"))  # fmt: skip
+Index("ix_workflows_subject", workflows.c.subject)
+
+workflow_steps = Table(
+    "workflow_steps",
+    metadata,
+    Column("workflow_id", Text, ForeignKey("workflows.id", ondelete="CASCADE"), primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("phase", Text, primary_key=True),
+    Column("state", Text, nullable=False),
+    Column("output", Text, nullable=False),
+    Column("started_at", Integer, nullable=False),
+    Column("ended_at", Integer),
+)
