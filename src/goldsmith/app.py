@@ -20,6 +20,7 @@ from goldsmith import __version__, setup, telemetry
 from goldsmith.app_groups.service import AppGroups
 from goldsmith.app_servers.service import AppServers
 from goldsmith.catalog.api import CatalogApi
+from goldsmith.catalog.neighbours_api import NeighboursCatalogApi
 from goldsmith.catalog.service import FILE_NAME as CATALOG_FILE
 from goldsmith.catalog.service import Catalog
 from goldsmith.cli.problems import Unusable
@@ -43,14 +44,17 @@ from goldsmith.images.api import ImagesApi
 from goldsmith.images.service import Images
 from goldsmith.jobs.api import JobsApi
 from goldsmith.jobs.service import Jobs
-from goldsmith.networks.api import NetworksApi
+from goldsmith.networks import listing as networks
+from goldsmith.networks.api import NetworksApi, PortsApi
 from goldsmith.networks.service import Networks
 from goldsmith.server_groups.service import ServerGroups
 from goldsmith.settings import Settings
 from goldsmith.store import Store, Tx
 from goldsmith.store.schema_version import upgrade
 from goldsmith.store.sqlite import SqliteStore
+from goldsmith.tenancy.api import Network, TenancyApi
 from goldsmith.tenancy.service import Tenancy
+from goldsmith.tenancy.users_api import UsersApi
 from goldsmith.workflows import Engine, Queue
 from goldsmith.workflows import journal as books
 
@@ -58,6 +62,7 @@ log = logging.getLogger(__name__)
 
 SERVE_ROLE = "serve"
 SIMULATED_IMAGE_BYTES = 2 * 1024**3
+MANY = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,12 +136,33 @@ async def _furnish(
         ImageServersApi(store, image_servers, cloud),
         JobsApi(store, jobs, queue),
         CatalogApi(catalog),
+        NeighboursCatalogApi(catalog),
+        TenancyApi(store, rooms.tenancy, catalog, networks_of=_networks_of, name_of=_project_name(iam)),
+        UsersApi(store, rooms.tenancy),
         NetworksApi(store, rooms.networks),
+        PortsApi(store),
         ImagesApi(store, rooms.images),
         IamApi(iam),
     )
     operations = tuple(each for api in apis for each in collect(api))
     return House(settings, store, cloud, queue, operations, iam)
+
+
+def _networks_of(tx: Tx, project_id: str) -> list[Network]:
+    vpcs = networks.list_vpcs(tx, project_id, [], MANY, None)
+    subnets = networks.list_subnets(tx, project_id, [], MANY, None)
+    return [
+        Network(vpc.id, vpc.name, [subnet.id for subnet in subnets.items if subnet.vpc_id == vpc.id])
+        for vpc in vpcs.items
+    ]
+
+
+def _project_name(iam: Iam) -> Callable[[str], Awaitable[str]]:
+    async def name_of(project_id: str) -> str:
+        project = await iam.directory.project(project_id)
+        return project.name if project is not None else ""
+
+    return name_of
 
 
 async def _declare(store: Store, cloud: Cloud, catalog: Catalog, rooms: Rooms) -> None:

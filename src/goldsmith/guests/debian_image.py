@@ -32,6 +32,7 @@ _ARCHIVE = "http://deb.debian.org/debian"
 _SECURITY = "http://deb.debian.org/debian-security"
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _LOG_LINES = 15
+_WORK_PREFIX = ".goldsmith-image-"
 
 
 class ImageBuildFailed(Exception):
@@ -58,7 +59,9 @@ def ensure_debian_image(cache: Path, progress: Progress) -> Path:
     image = cache / f"{debian_recipe.RELEASE}-{debian_recipe.recipe_hash()}.qcow2"
     if image.exists():
         return image
-    with _only_one(image.with_suffix(".lock"), progress):
+    with _only_one(cache / "build.lock", progress):
+        for abandoned in cache.glob(f"{_WORK_PREFIX}*"):  # nobody else builds here now
+            shutil.rmtree(abandoned)
         if not image.exists():
             build_debian_image(image, progress)
     return image
@@ -70,7 +73,7 @@ def _only_one(lock: Path, progress: Progress) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            progress("another process is building this image; waiting for it")
+            progress("another process is building an image; waiting for it")
             fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
@@ -119,7 +122,7 @@ def build_debian_image(output: Path, progress: Progress) -> None:
     output = output.absolute()
     output.parent.mkdir(parents=True, exist_ok=True)
     # Beside the output, not in /tmp: the last step is a rename, and /tmp is often too small.
-    with tempfile.TemporaryDirectory(prefix=".goldsmith-image-", dir=output.parent) as name:
+    with tempfile.TemporaryDirectory(prefix=_WORK_PREFIX, dir=output.parent) as name:
         _Build(Path(name), as_root, progress).into(output)
 
 

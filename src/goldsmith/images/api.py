@@ -117,7 +117,7 @@ class ImagesApi:
 
     @operation(
         "GlanceDeleteImage", "DELETE", "/v2/images/{image_id}", surface=Surface.IMS, tag=TAG, success=204,
-        action="ims:images:delete", access=Access.WRITE, resource_type="image", errors=(errors.CONFLICT,),
+        action="ims:images:delete", access=Access.WRITE, resource_type="image",
     )  # fmt: skip
     async def delete_image(self, call: CurrentCall, image_id: str) -> None:
         """Delete an image of this project; an unknown id is not an error."""
@@ -129,7 +129,7 @@ class ImagesApi:
             raise errors.FORBIDDEN.error(text) from error
         except ImageProtected as error:
             text = f"Image {image_id} is declared in the catalogue file and can only be removed there."
-            raise errors.CONFLICT.error(text) from error
+            raise errors.FORBIDDEN.error(text) from error
 
 
 def project_of(call: Call) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import bindparam, case, delete, exists, insert, or_, select, update
@@ -111,15 +111,15 @@ class Images:
     def delete(self, tx: Tx, project_id: str, image_id: str) -> bool:
         """Delete an own image; False when the project sees none with this id.
 
-        `ImageProtected` when the catalogue declares it, `NotOwner` when it is only shared with the project.
+        `NotOwner` when the project only may use it, `ImageProtected` when the catalogue file declares it.
         """
         image = self.find(tx, project_id, image_id)
         if image is None:
             return False
-        if image.declared:
-            raise ImageProtected(image_id)
         if image.project_id != project_id:
             raise NotOwner(image_id)
+        if image.declared:
+            raise ImageProtected(image_id)
         tx.run(_DELETE, {"of": image_id, "at": tx.now})
         tx.run(_FORGET_MEMBERS, {"of": image_id})
         return True
@@ -176,5 +176,6 @@ def _check_listing(field: str, sent: str | None, listed: str | None) -> list[Pro
 
 def image_from(row: Row) -> Image:
     """The `Image` in a row of `SEEN_COLUMNS`."""
-    fields = {name: row[name] for name in Image.__dataclass_fields__}
-    return replace(Image(**fields), tags=tuple(json.loads(row["tags"])), declared=bool(row["declared"]))
+    fields: dict[str, Any] = {name: row[name] for name in Image.__dataclass_fields__}
+    fields["tags"], fields["declared"] = tuple(json.loads(row["tags"])), bool(row["declared"])
+    return Image(**fields)
