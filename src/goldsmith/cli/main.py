@@ -49,6 +49,10 @@ def _note(text: str) -> None:
     print(f"goldsmith: {text}", file=sys.stderr, flush=True)
 
 
+def _announce(text: str) -> None:
+    print(text, flush=True)
+
+
 def _load(data_dir: Path, listen: str | None = None, cloud: CloudName | None = None) -> Settings:
     from goldsmith.settings import Settings
 
@@ -98,7 +102,7 @@ def serve(data_dir: DataDir = DEFAULT_DATA_DIR, listen: Listen = None, cloud: Cl
 
         from goldsmith.app import serve as serve_forever
 
-        asyncio.run(serve_forever(settings))
+        asyncio.run(serve_forever(settings, _announce))
 
 
 @app.command()

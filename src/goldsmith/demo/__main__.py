@@ -34,10 +34,9 @@ class Demo:
 
     def run(self) -> None:
         """All of it."""
-        port = places.choose_port(self._wishes.port)
         places.mark(self._place, self._wishes)
-        service.initialise(self._place, port, self._wishes.cloud)
-        with service.Service(self._place, port, self._wishes.cloud) as running:
+        service.initialise(self._place, self._wishes.cloud)
+        with service.serving(self._place, self._wishes) as running:
             client = Client(running.endpoint, self._place.credentials)
             self._say(f"goldsmith serves at {running.endpoint} on the {self._wishes.cloud} cloud")
             server_id = self._image_server(client, running)

@@ -161,15 +161,16 @@ def mark(place: Place, wishes: Wishes) -> None:
 
 
 def choose_port(wished: int | None) -> int:
-    """The wished port; else 8080, or any free one when that is taken."""
+    """The wished port; else 8080; else 0, which lets goldsmith pick a free one."""
     if wished is not None:
-        if not _is_free(wished):
+        if not is_free(wished):
             raise DemoFailed(f"port {wished} is taken; choose another PORT, or leave it out")
         return wished
-    return USUAL_PORT if _is_free(USUAL_PORT) else _any_free_port()
+    return USUAL_PORT if is_free(USUAL_PORT) else 0
 
 
-def _is_free(port: int) -> bool:
+def is_free(port: int) -> bool:
+    """Whether something can listen on this port now."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -178,10 +179,3 @@ def _is_free(port: int) -> bool:
         except OSError:
             return False
     return True
-
-
-def _any_free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((LISTENS_ON, 0))
-        port: int = probe.getsockname()[1]
-    return port

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
+import select
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from goldsmith.demo.place import LISTENS_ON, Place
+from goldsmith.demo.place import LISTENS_ON, Place, Wishes, choose_port, is_free
 from goldsmith.demo.problems import DemoFailed
 
 READY_WITHIN = 180.0
@@ -23,27 +23,35 @@ def program() -> str:
     return str(Path(sys.executable).with_name("goldsmith"))
 
 
-def initialise(place: Place, port: int, cloud: str) -> None:
+def initialise(place: Place, cloud: str) -> None:
     """Make the data folder, or complete it; what `goldsmith init` does is told on stderr."""
-    command = [
-        program(),
-        "init",
-        "--data-dir",
-        str(place.folder),
-        "--listen",
-        f"{LISTENS_ON}:{port}",
-        "--cloud",
-        cloud,
-    ]
+    command = [program(), "init", "--data-dir", str(place.folder), "--cloud", cloud]
     if subprocess.run(command, stdout=subprocess.DEVNULL, check=False).returncode != 0:
         raise DemoFailed(f"goldsmith init failed in {place.folder}; it says why above")
 
 
+@contextmanager
+def serving(place: Place, wishes: Wishes) -> Iterator[Service]:
+    """A service on the wished port, on 8080, or on any free one if another demo was quicker to take that."""
+    port = choose_port(wishes.port)
+    service = Service(place, port, wishes.cloud)
+    try:
+        service.start()
+    except DemoFailed:
+        if wishes.port is not None or port == 0 or is_free(port):
+            raise
+        service = Service(place, 0, wishes.cloud)
+        service.start()
+    try:
+        yield service
+    finally:
+        service.stop()
+
+
 class Service:
-    """A running `goldsmith serve`, ended on leaving the `with` block."""
+    """A `goldsmith serve`; `endpoint` is what it says of itself."""
 
     def __init__(self, place: Place, port: int, cloud: str) -> None:
-        self.endpoint = f"http://{LISTENS_ON}:{port}"
         self._log = place.log
         self._command = [
             program(), "serve",
@@ -51,26 +59,24 @@ class Service:
             "--listen", f"{LISTENS_ON}:{port}",
             "--cloud", cloud,
         ]  # fmt: skip
+        self.endpoint = ""
 
-    def __enter__(self) -> Service:
+    def start(self) -> None:
+        """Start it and wait until it is ready."""
         with self._log.open("ab") as log:
             self._child = subprocess.Popen(
-                self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                self._command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                start_new_session=True,
+                text=True,
             )
         try:
-            self._wait_until_ready()
+            self.endpoint = self._first_line().split()[-1]
         except BaseException:
             self.stop()
             raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    @property
-    def pid(self) -> int:
-        """The process id of the child."""
-        return self._child.pid
 
     def require_running(self) -> None:
         """Raise `DemoFailed` with the end of the log when the child has ended by itself."""
@@ -91,21 +97,20 @@ class Service:
         except subprocess.TimeoutExpired:
             self._child.kill()
             self._child.wait()
+        assert self._child.stdout is not None
+        self._child.stdout.close()
 
-    def _wait_until_ready(self) -> None:
-        deadline = time.monotonic() + READY_WITHIN
-        while not self._is_ready():
+    def _first_line(self) -> str:
+        """What the child says on its standard output once it is ready."""
+        assert self._child.stdout is not None
+        readable, _, _ = select.select([self._child.stdout], [], [], READY_WITHIN)
+        if not readable:
+            raise DemoFailed(f"goldsmith was not ready within {READY_WITHIN:.0f} s; its log: {self._log}")
+        line = self._child.stdout.readline()
+        if not line:
+            self._child.wait(ENDS_WITHIN)
             self.require_running()
-            if time.monotonic() > deadline:
-                raise DemoFailed(f"goldsmith was not ready within {READY_WITHIN:.0f} s; its log: {self._log}")
-            time.sleep(0.05)
-
-    def _is_ready(self) -> bool:
-        try:
-            with urllib.request.urlopen(f"{self.endpoint}/readyz", timeout=5) as answer:  # noqa: S310 - always http
-                return bool(answer.status == 200)
-        except OSError:
-            return False
+        return line
 
     def _tail(self) -> str:
         lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()

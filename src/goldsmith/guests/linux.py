@@ -50,6 +50,17 @@ name_host() {
     ! command -v systemctl >/dev/null || systemctl --quiet --no-block try-restart getty@tty1.service
 }
 
+# What growpart does, in two programs instead of forty: 2.5 s instead of 7 s on an emulated processor. Where they are
+# missing or fail, growpart itself, which says 1 when there is nothing to change.
+grow_partition() {
+    if command -v sfdisk >/dev/null && command -v partx >/dev/null; then
+        output=$(echo ", +" | sfdisk --quiet --force --no-reread --no-tell-kernel -N "$2" "$1" 2>&1 &&
+            partx --update --nr "$2" "$1" 2>&1) && return 0
+    fi
+    output=$(growpart "$1" "$2" 2>&1)
+    [ $? -le 1 ]
+}
+
 grow_root() {
     device=$(findmnt -no SOURCE /) || return 0
     type=$(findmnt -no FSTYPE /)
@@ -61,10 +72,7 @@ grow_root() {
         whole=$(cat "/sys/class/block/$disk/size")
         # 2 MiB short of the end is as good as grown: tables and alignment take that much.
         [ $((whole - start - size)) -gt 4096 ] || return 0
-        output=$(growpart "/dev/$disk" "$number" 2>&1)
-        code=$?
-        # growpart says 1 when there is nothing to change
-        [ $code -le 1 ] || fail "the root partition cannot be grown: $output"
+        grow_partition "/dev/$disk" "$number" || fail "the root partition cannot be grown: $output"
     fi
     case $type in
         ext2|ext3|ext4) output=$(resize2fs "$device" 2>&1) ;;

@@ -184,7 +184,7 @@ class Users:
         if wanted.enterprise_project_id:
             found = found.where(_u.enterprise_project_id == wanted.enterprise_project_id)
         count = tx.scalar(select(func.count()).select_from(found.subquery()))
-        rows = tx.rows(found.order_by(_u.created_at, _u.id).offset(offset).limit(limit))
+        rows = tx.rows(found.order_by(_u.created_at, _u.name_key).offset(offset).limit(limit))
         return count, [_user_of(row) for row in rows]
 
 
