@@ -1,20 +1,60 @@
-"""Registering and removing app servers."""
+"""Registering, finding, changing and removing app servers."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import bindparam, delete, insert, select
+from sqlalchemy import ColumnElement, bindparam, delete, func, insert, select, update
 
+from goldsmith import errors
+from goldsmith.app_servers import notes
 from goldsmith.app_servers.models import app_servers
+from goldsmith.app_servers.notes import Task
 from goldsmith.store import Row, Tx, prepare
 
 _a = app_servers.c
 _INSERT = prepare(insert(app_servers))
 _FIND = prepare(select(app_servers).where(_a.id == bindparam("id"), _a.project_id == bindparam("project")))
+_BY_ID = prepare(select(app_servers).where(_a.id == bindparam("id")))
 _DELETE = prepare(delete(app_servers).where(_a.id == bindparam("id")))
-_COUNT = prepare(select(app_servers.c.id).where(_a.server_group_id == bindparam("group")).limit(1))
+_OF_GROUP = prepare(select(app_servers).where(_a.server_group_id == bindparam("group")).order_by(_a.id))
+_COUNT = prepare(select(func.count()).select_from(app_servers).where(_a.server_group_id == bindparam("group")))
+_UPDATE = prepare(
+    update(app_servers)
+    .where(_a.id == bindparam("of"))
+    .values(name=bindparam("to_name"), description=bindparam("to_description"), tags=bindparam("to_tags"),
+            update_time=bindparam("at"))
+)  # fmt: skip
+_SET_TAGS = prepare(update(app_servers).where(_a.id == bindparam("of")).values(tags=bindparam("to_tags")))
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which servers to list; empty fields do not narrow. Names match parts, whatever their case."""
+
+    server_group_id: str = ""
+    server_name: str = ""
+    machine_name: str = ""
+    ip_addr: str = ""
+    server_id: str = ""
+    is_maintained: bool | None = None
+
+    def conditions(self, project_id: str) -> list[ColumnElement[bool]]:
+        """The same in SQL."""
+        found: list[ColumnElement[bool]] = [_a.project_id == project_id]
+        for column, value in ((_a.server_group_id, self.server_group_id), (_a.ip_address, self.ip_addr),
+                              (_a.id, self.server_id)):  # fmt: skip
+            if value:
+                found.append(column == value)
+        for column, part in ((_a.name, self.server_name), (_a.machine_name, self.machine_name)):
+            if part:
+                found.append(func.instr(func.lower(column), part.lower()) > 0)
+        if self.is_maintained is not None:
+            place = func.instr(_a.tags, notes.MAINTAINED_TEXT)
+            found.append(place > 0 if self.is_maintained else place == 0)
+        return found
 
 
 class AppServers:
@@ -28,9 +68,67 @@ class AppServers:
         """The server, or None when this project has none with this id."""
         return tx.row(_FIND, {"id": server_id, "project": project_id})
 
+    def require(self, tx: Tx, project_id: str, server_id: str) -> Row:
+        """The server; raises NotFound."""
+        row = self.find(tx, project_id, server_id)
+        if row is None:
+            raise errors.NOT_FOUND.error(f"The app server '{server_id}' does not exist.")
+        return row
+
+    def list_page(
+        self, tx: Tx, project_id: str, wanted: Filter, *, offset: int, limit: int
+    ) -> tuple[int, Sequence[Row]]:
+        """How many match, and one page of them, newest first."""
+        conditions = wanted.conditions(project_id)
+        count = tx.scalar(select(func.count()).select_from(app_servers).where(*conditions))
+        query = select(app_servers).where(*conditions).order_by(_a.create_time.desc(), _a.id.desc())
+        return count, tx.rows(query.offset(offset).limit(limit))
+
+    def of_group(self, tx: Tx, group_id: str) -> Sequence[Row]:
+        """The servers of a server group."""
+        return tx.rows(_OF_GROUP, {"group": group_id})
+
+    def count(self, tx: Tx, group_id: str) -> int:
+        """How many servers a server group has."""
+        counted: int = tx.scalar(_COUNT, {"group": group_id})
+        return counted
+
     def has_any(self, tx: Tx, group_id: str) -> bool:
         """Whether a server group has servers."""
-        return tx.row(_COUNT, {"group": group_id}) is not None
+        return self.count(tx, group_id) > 0
+
+    def update(
+        self, tx: Tx, project_id: str, server_id: str, *, name: str | None, description: str | None,
+        is_maintained: bool | None,
+    ) -> None:  # fmt: skip
+        """Change what is given; raises NotFound."""
+        row = self.require(tx, project_id, server_id)
+        noted = notes.read(row["tags"])
+        if is_maintained is not None:
+            noted = replace(noted, is_maintained=is_maintained)
+        tx.run(
+            _UPDATE,
+            {
+                "of": server_id, "to_name": row["name"] if name is None else name,
+                "to_description": row["description"] if description is None else description,
+                "to_tags": notes.write(row["tags"], noted), "at": tx.now,
+            },
+        )  # fmt: skip
+
+    def note_task(self, tx: Tx, row: Row, task: Task, workflow_id: str) -> None:
+        """Show that a workflow is at work on the server."""
+        noted = replace(notes.read(row["tags"]), task=task, workflow_id=workflow_id)
+        tx.run(_SET_TAGS, {"of": row["id"], "to_tags": notes.write(row["tags"], noted)})
+
+    def note_end(self, tx: Tx, server_id: str, workflow_id: str) -> None:
+        """The workflow has ended; nothing happens when another one, or none, is at work."""
+        row = tx.row(_BY_ID, {"id": server_id})
+        if row is None:
+            return
+        noted = notes.read(row["tags"])
+        if noted.workflow_id == workflow_id:
+            ended = replace(noted, task=None, workflow_id="")
+            tx.run(_SET_TAGS, {"of": server_id, "to_tags": notes.write(row["tags"], ended)})
 
     def remove(self, tx: Tx, server_id: str) -> None:
         """Remove a server's record; no-op when there is none."""

@@ -34,6 +34,7 @@ class Demo:
 
     def run(self) -> None:
         """All of it."""
+        places.choose_port(self._wishes.port)  # before the long work: a wished port that is taken ends the demo
         places.mark(self._place, self._wishes)
         service.initialise(self._place, self._wishes.cloud)
         with service.serving(self._place, self._wishes) as running:

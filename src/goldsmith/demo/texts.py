@@ -90,7 +90,7 @@ def after_interrupt(place: Place, wishes: Wishes) -> str:
     """What is left after Ctrl-C and how to take it up or remove it."""
     folder = shlex.quote(str(place.folder))
     again = f"CLOUD={wishes.cloud} DATA_DIR={folder} make demo"
-    runs_on = "Machines outlive it by design: a machine that was made runs on.\n" if wishes.cloud == "qemu" else ""
+    runs_on = "Machines outlive it by design: a machine that was made runs on." if wishes.cloud == "qemu" else ""
     return f"""
 goldsmith has ended; its data is kept. {runs_on}
 To take it up again:        {again}

@@ -6,6 +6,8 @@ import asyncio
 import base64
 import os
 import secrets
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from argon2 import PasswordHasher
@@ -63,17 +65,31 @@ class Passwords:
         """The hash for the database; blocks for a tenth of a second."""
         return self._hasher.hash(password)
 
-    async def verify(self, hashed: str | None, password: str) -> bool:
+    async def verify(
+        self, hashed: str | None, password: str, allowed: Callable[[], None] = lambda: None
+    ) -> bool:
         """Whether the password is right; without a hash (no such user) the same work is done, to answer no.
 
-        Raises `errors.TOO_MANY_REQUESTS` when too many checks wait already.
+        `allowed` is called when it is this check's turn and may raise: what was fine when many checks were asked
+        for at once need not be any more. Raises `errors.TOO_MANY_REQUESTS` when too many checks wait already.
         """
+        async with self._turn():
+            allowed()
+            return await asyncio.to_thread(self._verify, hashed, password)
+
+    async def make(self, password: str) -> str:
+        """The hash for the database, off the event loop. Raises `errors.TOO_MANY_REQUESTS` like `verify`."""
+        async with self._turn():
+            return await asyncio.to_thread(self.hash, password)
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
         if self._waiting >= WAITING:
             raise errors.TOO_MANY_REQUESTS.error(headers={"Retry-After": "1"})
         self._waiting += 1
         try:
             async with self._slots:
-                return await asyncio.to_thread(self._verify, hashed, password)
+                yield
         finally:
             self._waiting -= 1
 

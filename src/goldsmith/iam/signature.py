@@ -100,7 +100,26 @@ def verify(
     body: bytes,
     now: datetime,
 ) -> None:
-    """Return when the signature is good; else raise `errors.UNAUTHENTICATED`.
+    """Return when the signature is good; else raise `errors.UNAUTHENTICATED`. See `is_genuine`."""
+    if not is_genuine(
+        authorization, secret, method=method, raw_path=raw_path, query_string=query_string, headers=headers,
+        body=body, now=now,
+    ):  # fmt: skip
+        raise refused("verify aksk signature fail")
+
+
+def is_genuine(
+    authorization: Authorization,
+    secret: str,
+    *,
+    method: str,
+    raw_path: bytes,
+    query_string: bytes,
+    headers: Headers,
+    body: bytes,
+    now: datetime,
+) -> bool:
+    """Whether the signature was made with this secret; raises `errors.UNAUTHENTICATED` for one that cannot be.
 
     `raw_path` is percent-encoded as received, `headers` are the raw ones of ASGI. Nothing that is raised
     depends on whether the access key exists, as long as the caller passes some secret for unknown ones.
@@ -114,8 +133,8 @@ def verify(
     for payload in _payload_hashes(body, received):
         wanted = _signature(key, date, head + payload)
         if hmac.compare_digest(wanted, authorization.signature):
-            return
-    raise refused("verify aksk signature fail")
+            return True
+    return False
 
 
 def sign(

@@ -23,7 +23,8 @@ log = logging.getLogger(__name__)
 
 FILE_NAME = "token.keys"
 LIFE_MS = 24 * 3600 * 1000
-VERSION = b"\x01"
+LOGIN, SECURITY = b"\x01", b"\x02"
+"""First byte inside the box: what it is. A security token of a temporary key is no good as a token."""
 LONGEST = 4096
 """No token of ours is near this length; longer ones are refused before any cryptography."""
 
@@ -76,13 +77,27 @@ class Tokens:
         expires_at: int | None = None,
     ) -> tuple[str, Token]:
         """A new token and its text, safe in a header. It lives 24 hours unless `expires_at` says less."""
-        self._reload_if_changed()
         latest = now + LIFE_MS
         end = latest if expires_at is None else min(latest, expires_at)
         token = Token(uuid4().hex, user_id, domain_id, project_id, tuple(methods), now, end)
         claims = [user_id, domain_id, project_id, token.methods, now, end, token.id]
-        payload = VERSION + json.dumps(claims, separators=(",", ":")).encode()
-        return self._fernet.encrypt(payload).decode(), token
+        return self.seal(LOGIN, json.dumps(claims, separators=(",", ":"))), token
+
+    def seal(self, kind: bytes, claims: str) -> str:
+        """A box that only `unseal` with the same kind opens; safe in a header."""
+        self._reload_if_changed()
+        return self._fernet.encrypt(kind + claims.encode()).decode()
+
+    def unseal(self, kind: bytes, text: str, longest: int) -> str:
+        """The claims again; raises `errors.UNAUTHENTICATED` when the box is not one of ours of this kind."""
+        if len(text) > longest or not text.isascii():
+            raise refused("decrypt token fail")
+        payload = self._decrypt(text)
+        if payload is None and self._reload_if_changed():
+            payload = self._decrypt(text)
+        if payload is None or payload[:1] != kind:
+            raise refused("decrypt token fail")
+        return payload[1:].decode()
 
     def read(self, text: str, now: int) -> Token:
         """The token behind `text`; raises `errors.UNAUTHENTICATED` when it is not ours or is over."""
@@ -92,14 +107,8 @@ class Tokens:
         return token
 
     def _open(self, text: str) -> Token:
-        if len(text) > LONGEST or not text.isascii():
-            raise refused("decrypt token fail")
-        payload = self._decrypt(text)
-        if payload is None and self._reload_if_changed():
-            payload = self._decrypt(text)
-        if payload is None or payload[:1] != VERSION:
-            raise refused("decrypt token fail")
-        user_id, domain_id, project_id, methods, issued_at, expires_at, token_id = json.loads(payload[1:])
+        claims = json.loads(self.unseal(LOGIN, text, LONGEST))
+        user_id, domain_id, project_id, methods, issued_at, expires_at, token_id = claims
         return Token(token_id, user_id, domain_id, project_id, tuple(methods), issued_at, expires_at)
 
     def _decrypt(self, text: str) -> bytes | None:

@@ -15,6 +15,7 @@ from sqlalchemy import bindparam, delete, func, insert, select, update
 from goldsmith import errors
 from goldsmith.errors import Problem, Problems
 from goldsmith.ids import Snowflakes, new_uuid
+from goldsmith.image_servers.belongings import Belongings
 from goldsmith.image_servers.models import image_servers
 from goldsmith.image_servers.preflight import Plan, Preflight, Rooms, name_problem
 from goldsmith.image_servers.schemas import CreateImageServer, UpdateImageServer
@@ -266,10 +267,7 @@ class ImageServers:
 
     def release_claims(self, tx: Tx, plan: dict[str, Any]) -> None:
         """Give back address, room, quota and server group; nothing happens for what was given back already."""
-        self._rooms.networks.release(tx, plan["port"]["id"])
-        released = self._rooms.placement.release(tx, plan["instance_id"])
-        if released is not None:
-            self._rooms.tenancy.release_quota(tx, released.project_id, released.size.quota)
+        Belongings(self._rooms).release_machine(tx, plan["instance_id"], plan["port"]["id"])
         self._groups.remove(tx, plan["server_group_id"])
 
     def machine_of(self, tx: Tx, project_id: str, server_id: str) -> str:

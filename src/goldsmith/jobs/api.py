@@ -11,7 +11,7 @@ from goldsmith.http.operations import Access, operation
 from goldsmith.http.routes import CurrentCall
 from goldsmith.http.wire import Empty, Limit, Offset, PathId, wire_seconds, wire_time
 from goldsmith.jobs import schemas
-from goldsmith.jobs.service import Jobs, JobType
+from goldsmith.jobs.service import IMAGE_JOB_TYPES, Jobs, wire_type
 from goldsmith.store import Row, Store, Tx
 from goldsmith.workflows import Progress, Queue
 
@@ -72,7 +72,7 @@ class JobsApi:
 
         def look(tx: Tx) -> schemas.ImageJob | None:
             row = self._jobs.find(tx, call.project_id, job_id)
-            if row is None:
+            if row is None or row["job_type"] not in IMAGE_JOB_TYPES:
                 return None
             sub_jobs = [self._sub_job(tx, sub_job) for sub_job in self._jobs.sub_jobs_of(tx, job_id)]
             return _detail(row, sub_jobs)
@@ -119,13 +119,13 @@ class JobsApi:
     ) -> schemas.Count:
         """Count sub jobs."""
         types = [part for part in job_type.split(",") if part]
-        wrong = [part for part in types if part not in set(JobType)]
+        wrong = [part for part in types if part not in IMAGE_JOB_TYPES]
         if wrong:
-            rule = f"Use {', '.join(JobType)}, separated by commas."
+            rule = f"Use {', '.join(IMAGE_JOB_TYPES)}, separated by commas."
             raise errors.refusal([errors.Problem("job_type", job_type, "enum", rule)])
         count = await self._store.read(
             lambda tx: self._jobs.count_sub_jobs(
-                tx, call.project_id, job_types=types or list(JobType), status=status, job_id=job_id
+                tx, call.project_id, job_types=types, status=status, job_id=job_id
             )
         )
         return schemas.Count(count=count)
@@ -208,7 +208,7 @@ def _progress(progress: Progress | None) -> dict[str, Any]:
 
 def _common(row: Row) -> dict[str, Any]:
     return {
-        "id": row["id"], "job_type": row["job_type"], "status": row["status"],
+        "id": row["id"], "job_type": wire_type(row["job_type"]), "status": row["status"],
         "begin_time": wire_time(row["begin_time"]), "end_time": wire_time(row["end_time"]),
         "sub_jobs_total": row["sub_jobs_total"],
     }  # fmt: skip
@@ -244,7 +244,7 @@ def _sub_job_v1(row: Row) -> schemas.JobV1SubJob:
 
 def _sub_job_v2(row: Row) -> schemas.JobV2SubJob:
     return schemas.JobV2SubJob(
-        id=row["id"], job_id=row["job_id"], project_id=row["project_id"], job_type=row["job_type"],
+        id=row["id"], job_id=row["job_id"], project_id=row["project_id"], job_type=wire_type(row["job_type"]),
         status=row["status"], begin_time=wire_time(row["begin_time"]) or "", end_time=wire_time(row["end_time"]),
         job_resource_info=_resource(row), error_code=row["error_code"], error_message=row["error_message"],
     )  # fmt: skip

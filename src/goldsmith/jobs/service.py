@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Select, bindparam, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Select, and_, bindparam, delete, func, insert, select, update
 
 from goldsmith.ids import Snowflakes
 from goldsmith.jobs.models import jobs, sub_jobs
@@ -21,11 +21,16 @@ FAILURE_CODE = "WKS.00129901"
 
 
 class JobType(StrEnum):
-    """Image job types that can be asked for."""
+    """What a job does; jobs of image servers and of app servers are called alike on the wire, see `wire_type`."""
 
     CREATE_SERVER = "CREATE_SERVER"
     CREATE_SERVER_IMAGE = "CREATE_SERVER_IMAGE"
     DELETE_SERVER = "DELETE_SERVER"
+    DELETE_APP_SERVER = "app-server:DELETE_SERVER"
+
+
+IMAGE_JOB_TYPES = (JobType.CREATE_SERVER, JobType.CREATE_SERVER_IMAGE, JobType.DELETE_SERVER)
+"""Jobs of image servers: all that the image-server-job operations know of."""
 
 
 ENDED = ("SUCCESS", "FAILED")
@@ -135,10 +140,9 @@ class Jobs:
         return list(tx.rows(_SUB_JOBS_OF, {"job": job_id}))
 
     def list_jobs(self, tx: Tx, project_id: str, *, job_type: str, status: str, offset: int, limit: int) -> Page:
-        """Jobs of a project, newest first; empty filters match all."""
-        query = select(jobs).where(_j.project_id == project_id)
-        if job_type:
-            query = query.where(_j.job_type == job_type)
+        """Image-server jobs of a project, newest first; empty filters match all."""
+        types = [job_type] if job_type else IMAGE_JOB_TYPES
+        query = select(jobs).where(_j.project_id == project_id, _j.job_type.in_(types))
         if status:
             query = query.where(_j.status == status)
         return _page(tx, query, _j.id, offset, limit)
@@ -146,29 +150,36 @@ class Jobs:
     def list_sub_jobs(
         self, tx: Tx, project_id: str, *, job_types: list[str], status: str, job_id: str, offset: int, limit: int
     ) -> Page:
-        """Sub jobs of a project, newest first; empty filters match all."""
+        """Sub jobs of image-server jobs of a project, newest first; empty filters match all."""
         return _page(tx, _sub_jobs_query(project_id, job_types, status, job_id), _s.id, offset, limit)
 
     def count_sub_jobs(self, tx: Tx, project_id: str, *, job_types: list[str], status: str, job_id: str) -> int:
-        """How many sub jobs match."""
+        """How many sub jobs of image-server jobs match."""
         return _count(tx, _sub_jobs_query(project_id, job_types, status, job_id))
 
     def unfinished_sub_jobs(self, tx: Tx, project_id: str, sub_job_ids: list[str]) -> list[str]:
-        """Those of the ids that name sub jobs of this project which have not ended."""
-        mine = _s.project_id == project_id
+        """Those of the ids that name sub jobs of this project's image-server jobs which have not ended."""
+        mine = _image_sub_jobs(project_id)
         query = select(_s.id).where(mine, _s.id.in_(sub_job_ids), _s.status.not_in(ENDED))
         return [row["id"] for row in tx.rows(query)]
 
     def delete_sub_jobs(self, tx: Tx, project_id: str, sub_job_ids: list[str]) -> int:
         """Delete ended sub jobs; unknown ids are ignored. Returns how many were deleted."""
-        mine = _s.project_id == project_id
+        mine = _image_sub_jobs(project_id)
         return tx.run(delete(sub_jobs).where(mine, _s.id.in_(sub_job_ids), _s.status.in_(ENDED)))
 
 
+def wire_type(job_type: str) -> str:
+    """The job's type as the contract names it."""
+    return job_type.rpartition(":")[2]
+
+
+def _image_sub_jobs(project_id: str) -> ColumnElement[bool]:
+    return and_(_s.project_id == project_id, _s.job_type.in_(IMAGE_JOB_TYPES))
+
+
 def _sub_jobs_query(project_id: str, job_types: list[str], status: str, job_id: str) -> Select[Any]:
-    query = select(sub_jobs).where(_s.project_id == project_id)
-    if job_types:
-        query = query.where(_s.job_type.in_(job_types))
+    query = select(sub_jobs).where(_s.project_id == project_id, _s.job_type.in_(job_types or IMAGE_JOB_TYPES))
     if status:
         query = query.where(_s.status == status)
     if job_id:

@@ -12,6 +12,9 @@
 `forget_image_server` (not recursive) has only the last step, and it removes the image server's record alone: server
 group, app server, machine and app group stay, as the contract says (operations, section 2.5).
 
+What belongs to an image server cannot be removed or moved by itself while the record exists (`belongings.py`; 409), so
+links that "were re-arranged since creation" and fail a recursive deletion (operations, section 2.5) cannot occur.
+
 A deletion cannot be undone. When it fails, the image server is in ERROR and may be deleted again.
 """
 
@@ -85,6 +88,7 @@ class DeleteImageServer:
     def _unregister(self, tx: Tx, run: Run) -> None:
         plan = run.parameters
         self.app_groups.remove(tx, plan["app_group_id"])
+        self.app_groups.unbind(tx, plan["server_group_id"])
         self.app_servers.remove(tx, plan["app_server_id"])
         self.image_servers.release_claims(tx, plan)
         self.image_servers.remove(tx, run.subject)

@@ -1,0 +1,1 @@
+"""The workflows of app servers, one a file, named for what they do."""
