@@ -1,7 +1,7 @@
 # The doors of goldsmith. `make` alone lists them.
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench
+.PHONY: help setup demo test check bench docs
 MAKEFLAGS += --no-print-directory
 
 python := .venv/bin/python
@@ -34,3 +34,7 @@ bench: ## measure, side by side with what goldsmith is compared to
 	@scripts/setup bench
 	@scripts/setup-qemu
 	@$(python) benchmarks/run.py
+
+docs: ## write the pages of docs/ that are made from the code
+	@scripts/setup demo
+	@$(python) -m goldsmith.docs

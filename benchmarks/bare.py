@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 import sys
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from sqlalchemy import Column, Integer, MetaData, Table, Text, insert
 from sqlalchemy.schema import CreateTable
 
 from goldsmith import __version__, telemetry
-from goldsmith.app import Server, open_house
+from goldsmith.app import Server, _listen, open_house
 from goldsmith.http import application
 from goldsmith.http.operations import Access, collect, operation
 from goldsmith.http.routes import CurrentCall
@@ -65,7 +64,7 @@ class BareApi:
 
 async def _serve(settings: Settings) -> None:
     telemetry.start_logging(settings.log_level, settings.log_format)
-    listener = socket.create_server(settings.address)
+    listener = _listen(*settings.address)
     async with open_house(settings) as house:
         with contextlib.closing(connect(settings.data_dir / DATABASE)) as connection:
             connection.execute(str(CreateTable(TABLE)))

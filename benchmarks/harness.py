@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
 import os
 import socket
@@ -62,6 +63,17 @@ class Server:
         )  # fmt: skip
         return http_request(method, target, headers, payload)
 
+    def call(self, method: str, target: str, body: Any = None) -> Any:
+        """Send one signed request; what was answered, which must be a success."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=60) as connection:
+            connection.sendall(self.signed(method, target, body))
+            answer = http.client.HTTPResponse(connection, method=method)
+            answer.begin()
+            content = answer.read()
+        if answer.status != 200:
+            raise RuntimeError(f"{method} {target}: {answer.status} {content[:400]!r}")
+        return json.loads(content)
+
     def project(self, rest: str) -> str:
         """A path in the default project."""
         return f"/v1/{self.credentials['project_id']}{rest}"
@@ -113,15 +125,19 @@ def data_folder(**settings: str) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="goldsmith-bench-") as place:
         folder = Path(place) / "data"
         folder.mkdir()
-        (folder / catalog.FILE_NAME).write_text(catalog.default_text().replace("# What each", NETWORK + "\n# What each"))
+        (folder / catalog.FILE_NAME).write_text(
+            catalog.default_text().replace("# What each", NETWORK + "\n# What each")
+        )
         yield folder
 
 
 @contextlib.contextmanager
-def goldsmith(folder: Path, command: Sequence[str | Path] = (), **settings: str) -> Iterator[Server]:
+def goldsmith(
+    folder: Path, command: Sequence[str | Path] = (), options: Sequence[str] = (), **settings: str
+) -> Iterator[Server]:
     """A goldsmith that serves `folder`; `command` runs another server on its data folder instead."""
     program = Path(sys.executable).with_name("goldsmith")
-    command = [*(command or (program, "serve")), "--data-dir", folder, "--listen", "127.0.0.1:0"]
+    command = [*(command or (program, "serve")), "--data-dir", folder, "--listen", "127.0.0.1:0", *options]
     log = folder.parent / "server.log"
     with running(command, log, **(ROOMY | settings)) as process:
         assert process.stdout is not None

@@ -168,7 +168,7 @@ class Service:
             body=payload,
             now=at or datetime.now(UTC),
         )
-        return httpx.request(method, url, content=payload, headers=signed, timeout=60)
+        return httpx.request(method, url, content=payload, headers=signed, timeout=60, verify=False, trust_env=False)
 
     def servers(self, path: str = "") -> str:
         """The path of image servers in the default project."""

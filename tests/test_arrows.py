@@ -12,7 +12,7 @@ import goldsmith
 
 ROOT = Path(goldsmith.__file__).parent
 DOMAINS = {
-    "app_groups", "app_servers", "catalog", "iam", "image_servers", "images", "jobs", "networks", "server_groups",
+    "app_groups", "app_servers", "audit", "catalog", "enterprise_projects", "iam", "image_servers", "images", "jobs", "networks", "server_groups",
     "tenancy",
 }  # fmt: skip
 DRIVERS = {"goldsmith.clouds.qemu", "goldsmith.clouds.simulated"}

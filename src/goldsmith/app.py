@@ -9,16 +9,29 @@ import logging
 import os
 import signal
 import socket
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import uvicorn
+from sqlalchemy import select
 from starlette.types import ASGIApp
 
 from goldsmith import __version__, setup, telemetry
+from goldsmith.app_groups.api import AppGroupsApi
+from goldsmith.app_groups.rules import AppGroupRules
 from goldsmith.app_groups.service import AppGroups
+from goldsmith.app_servers.api import AppServersApi
+from goldsmith.app_servers.machines import Machines
 from goldsmith.app_servers.service import AppServers
+from goldsmith.app_servers.tasks import AppServerTasks
+from goldsmith.app_servers.views import Views as AppServerViews
+from goldsmith.app_servers.workflows.delete import DeleteAppServer
+from goldsmith.app_servers.workflows.power import SwitchAppServer
+from goldsmith.audit.api import AuditApi
+from goldsmith.audit.models import audit_records
+from goldsmith.audit.service import AuditTrail
 from goldsmith.catalog.api import CatalogApi
 from goldsmith.catalog.neighbours_api import NeighboursCatalogApi
 from goldsmith.catalog.service import FILE_NAME as CATALOG_FILE
@@ -27,14 +40,22 @@ from goldsmith.cli.problems import Unusable
 from goldsmith.clouds.port import Cloud
 from goldsmith.clouds.qemu.driver import QemuCloud
 from goldsmith.clouds.simulated.cloud import SimulatedCloud
+from goldsmith.enterprise_projects.api import EnterpriseProjectsApi
+from goldsmith.enterprise_projects.service import EnterpriseProjects
 from goldsmith.http import application, system
+from goldsmith.http.limits import GuardedProtocol, RateLimits, guarded
 from goldsmith.http.operations import Operation, collect
+from goldsmith.iam.admission_api import Admission
 from goldsmith.iam.api import IamApi
+from goldsmith.iam.decisions_api import DecisionsApi
+from goldsmith.iam.lockout import origin
+from goldsmith.iam.management import management_apis
 from goldsmith.iam.secrets import SecretBox
 from goldsmith.iam.service import Iam
 from goldsmith.iam.tokens import Tokens
 from goldsmith.ids import Snowflakes
 from goldsmith.image_servers.api import ImageServersApi
+from goldsmith.image_servers.belongings import Belongings
 from goldsmith.image_servers.placement import Placement
 from goldsmith.image_servers.preflight import Rooms
 from goldsmith.image_servers.service import ImageServers
@@ -43,12 +64,17 @@ from goldsmith.image_servers.workflows.delete import DeleteImageServer
 from goldsmith.images.api import ImagesApi
 from goldsmith.images.service import Images
 from goldsmith.jobs.api import JobsApi
+from goldsmith.jobs.models import jobs as job_records
 from goldsmith.jobs.service import Jobs
 from goldsmith.networks import listing as networks
 from goldsmith.networks.api import NetworksApi, PortsApi
 from goldsmith.networks.service import Networks
+from goldsmith.server_groups.api import ServerGroupsApi
+from goldsmith.server_groups.rules import ServerGroupRules
 from goldsmith.server_groups.service import ServerGroups
-from goldsmith.settings import Settings
+from goldsmith.server_groups.tags_api import ServerGroupTagsApi
+from goldsmith.server_groups.views import Views as ServerGroupViews
+from goldsmith.settings import LimitsSettings, Settings
 from goldsmith.store import Store, Tx
 from goldsmith.store.schema_version import upgrade
 from goldsmith.store.sqlite import SqliteStore
@@ -63,6 +89,8 @@ log = logging.getLogger(__name__)
 SERVE_ROLE = "serve"
 SIMULATED_IMAGE_BYTES = 2 * 1024**3
 MANY = 1000
+SOON_MS = 600_000
+"""A job's record in the audit trail is never further from its beginning than this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +111,10 @@ class House:
 
     def asgi(self) -> ASGIApp:
         """The HTTP side."""
-        app, envelope = application.build(self.operations, self.iam, title="goldsmith", version=__version__)
+        app, envelope = application.build(
+            self.operations, Admission(self.iam, self.settings.region), title="goldsmith", version=__version__, trail=AuditTrail(self.store, self.iam),
+            limits=RateLimits(self.settings.limits, origin),
+        )  # fmt: skip
         system.add_routes(app, self.store)
         return envelope
 
@@ -120,7 +151,7 @@ async def _furnish(
     settings: Settings, store: Store, cloud: Cloud, catalog: Catalog, box: SecretBox, iam: Iam
 ) -> House:
     ids, queue = Snowflakes(), Queue()
-    jobs, groups = Jobs(ids), ServerGroups()
+    jobs, groups, enterprise_projects = Jobs(ids), ServerGroups(), EnterpriseProjects(store)
     rooms = Rooms(catalog, Images(), Networks(), Tenancy(box, catalog.quotas, catalog.directory), Placement())
     image_servers = ImageServers(rooms, jobs, groups, queue, ids)
     app_servers, app_groups = AppServers(), AppGroups()
@@ -131,9 +162,12 @@ async def _furnish(
     delete = DeleteImageServer(cloud, image_servers, jobs, app_servers, app_groups)
     for workflow in (create.workflow(), delete.workflow(), delete.forget_workflow()):
         queue.add(workflow)
+    remains = _what_remains(store, cloud, rooms, jobs, groups, app_servers, app_groups, queue, ids)
     await _declare(store, cloud, catalog, rooms)
+    decisions = DecisionsApi(iam, settings.region)
     apis = (
         ImageServersApi(store, image_servers, cloud),
+        *remains,
         JobsApi(store, jobs, queue),
         CatalogApi(catalog),
         NeighboursCatalogApi(catalog),
@@ -143,9 +177,46 @@ async def _furnish(
         PortsApi(store),
         ImagesApi(store, rooms.images),
         IamApi(iam),
+        *management_apis(iam, enterprise_projects.require_usable, _has_running_jobs),
+        EnterpriseProjectsApi(enterprise_projects),
+        AuditApi(store),
+        decisions,
     )
     operations = tuple(each for api in apis for each in collect(api))
+    iam.grants.known_actions = frozenset(each.action for each in operations if each.action is not None)
+    decisions.dependencies = {each.action: each.dependencies for each in operations if each.action is not None}
     return House(settings, store, cloud, queue, operations, iam)
+
+
+def _what_remains(
+    store: Store, cloud: Cloud, rooms: Rooms, jobs: Jobs, groups: ServerGroups, app_servers: AppServers,
+    app_groups: AppGroups, queue: Queue, ids: Snowflakes,
+) -> tuple[object, ...]:  # fmt: skip
+    """The rooms of what an image server is made of, which also remain when only its record is deleted."""
+    owners, machines = Belongings(rooms), Machines(cloud)
+    queue.add(DeleteAppServer(cloud, app_servers, owners, jobs).workflow())
+    for workflow in SwitchAppServer(cloud, app_servers).workflows():
+        queue.add(workflow)
+    server_views = AppServerViews(rooms.catalog, rooms.images, groups)
+    group_views = ServerGroupViews(rooms.catalog, rooms.images, rooms.networks, app_servers, app_groups)
+    group_rules = ServerGroupRules(groups, app_servers, app_groups, owners, rooms.catalog)
+    app_group_rules = AppGroupRules(app_groups, groups, owners, rooms.tenancy)
+    tasks = AppServerTasks(app_servers, owners, jobs, queue, ids)
+    return (
+        AppServersApi(store, app_servers, tasks, server_views, machines),
+        ServerGroupsApi(store, groups, group_rules, group_views, app_servers, machines, rooms.tenancy),
+        ServerGroupTagsApi(store, groups, group_rules),
+        AppGroupsApi(store, app_groups, app_group_rules, groups, rooms.tenancy),
+    )
+
+
+def _has_running_jobs(tx: Tx, user_id: str) -> bool:
+    """Whether jobs that the user started have not ended; the audit trail knows who started which."""
+    around = audit_records.c.time.between(job_records.c.begin_time - SOON_MS, job_records.c.begin_time + SOON_MS)
+    theirs = (audit_records.c.project_id == job_records.c.project_id) & around
+    theirs &= (audit_records.c.job_id == job_records.c.id) & (audit_records.c.user_id == user_id)
+    running = select(job_records.c.id).join(audit_records, theirs).where(job_records.c.status == "RUNNING")
+    return tx.row(running.limit(1)) is not None
 
 
 def _networks_of(tx: Tx, project_id: str) -> list[Network]:
@@ -188,14 +259,16 @@ async def serve(settings: Settings, announce: Callable[[str], None] = print) -> 
     """Serve the API, and work, until SIGTERM or SIGINT; `announce` gets the line that says where."""
     telemetry.start_logging(settings.log_level, settings.log_format)
     with only_one(settings.data_dir):
+        context = setup.tls_context(settings)
+        setup.require_safe_transport(settings, context)
         listener = _listen(*settings.address)
         async with open_house(settings) as house:
             # This process holds the folder's lock: whoever served before is dead, and so are its leases.
             await house.store.write(lambda tx: books.release_alike(tx, f"{SERVE_ROLE}@{socket.gethostname()}#"))
             host, port = listener.getsockname()[:2]
-            endpoint = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+            endpoint = f"{'https' if context else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
             setup.note_endpoint(settings, endpoint)
-            server = Server(house.asgi(), lambda: announce(f"goldsmith serves {endpoint}"))
+            server = Server(house.asgi(), lambda: announce(f"goldsmith serves {endpoint}"), settings, context)
             await _together(server, listener, house.engine(SERVE_ROLE))
 
 
@@ -209,13 +282,26 @@ async def work(settings: Settings) -> None:
 
 
 class Server(uvicorn.Server):
-    """uvicorn with signals left to us, and a word when it is ready."""
+    """uvicorn with signals left to us, a word when it is ready, and limits to what a connection may take.
 
-    def __init__(self, app: ASGIApp, ready: Callable[[], None]) -> None:
+    Without a `context` it speaks plain HTTP.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        ready: Callable[[], None],
+        settings: Settings | None = None,
+        context: ssl.SSLContext | None = None,
+    ) -> None:
+        limits, proxies = (settings.limits, settings.trusted_proxies) if settings else (LimitsSettings(), ())
+        headers = application.TLS_HEADERS if context else application.SECURITY_HEADERS
         super().__init__(
             uvicorn.Config(
-                app, log_config=None, access_log=False, lifespan="off", server_header=False, date_header=True,
-                timeout_graceful_shutdown=10, h11_max_incomplete_event_size=64 * 1024,
+                app, http=guarded(limits, headers), ws="none", log_config=None, access_log=False, lifespan="off",
+                server_header=False, date_header=True, timeout_graceful_shutdown=10,
+                proxy_headers=bool(proxies), forwarded_allow_ips=list(proxies),
+                ssl_context_factory=(lambda _config, _default: context) if context else None,
             )
         )  # fmt: skip
         self._ready = ready
@@ -229,6 +315,15 @@ class Server(uvicorn.Server):
         """Start, then say so."""
         await super().startup(sockets)
         self._ready()
+
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second: end connections whose time is up."""
+        if counter % 5 == 0:
+            now = asyncio.get_running_loop().time()
+            for connection in tuple(self.server_state.connections):
+                if isinstance(connection, GuardedProtocol):
+                    connection.expire(now)
+        return await super().on_tick(counter)
 
 
 async def _together(server: Server, listener: socket.socket, engine: Engine) -> None:

@@ -82,6 +82,7 @@ class ServiceError(Exception):
         self.message = message
         self.details = details
         self.headers = headers or {}
+        self.extras: dict[str, str] = {}
 
 
 CATALOGUE: dict[str, ErrorKind] = {}
@@ -155,6 +156,30 @@ UNSUPPORTED_MEDIA_TYPE = _kind(
     when="The body is not sent as `application/json`.",
     user="Send `Content-Type: application/json` and a JSON body in UTF-8.",
     operator="Nothing.",
+)  # fmt: skip
+MALFORMED_REQUEST = _kind(
+    "MalformedRequest", 400, "APIGW.0201", "The request is not well-formed HTTP.",
+    when="The bytes are no HTTP/1.1, or could be read in two ways: two lengths, two hosts, a folded header.",
+    user="Use an HTTP client or proxy that keeps to RFC 9112; the message says what is wrong.",
+    operator="Look at the proxy before goldsmith, if there is one; else someone may be probing.",
+)  # fmt: skip
+URI_TOO_LONG = _kind(
+    "UriTooLong", 414, "APIGW.0201", "The URL is longer than the limit.",
+    when="Path and query together are over 16 KiB.",
+    user="Ask for less at once.",
+    operator="Nothing.",
+)  # fmt: skip
+HEADERS_TOO_LARGE = _kind(
+    "HeadersTooLarge", 431, "APIGW.0201", "The headers are larger than the limit.",
+    when="There are more than 100 headers, or they are over 64 KiB in all.",
+    user="Send fewer or shorter headers.",
+    operator="Nothing.",
+)  # fmt: skip
+REQUEST_TIMEOUT = _kind(
+    "RequestTimeout", 408, "APIGW.0201", "The request did not arrive in time.",
+    when="Headers or body came too slowly, or not at all.",
+    user="Send it again, over a better connection.",
+    operator="Raise `limits.header_seconds` or `limits.body_seconds` if clients are slow for good reason.",
 )  # fmt: skip
 TOO_MANY_REQUESTS = _kind(
     "TooManyRequests", 429, "APIGW.0308", "The throttling threshold has been reached.",

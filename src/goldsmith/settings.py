@@ -72,6 +72,26 @@ class WorkerSettings(BaseModel):
     """How long a guest may take until its agent answers."""
 
 
+class LimitsSettings(BaseModel):
+    """What one client may take; a rate of 0 is no limit."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    requests_per_second: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 200.0
+    """Of each credential in the long run; of each source address for requests without a good one."""
+    burst: Annotated[int, Field(ge=1)] = 2000
+    """Requests that may come at once."""
+    logins_per_second: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 5.0
+    """Of each source address in the long run."""
+    login_burst: Annotated[int, Field(ge=1)] = 20
+    header_seconds: Annotated[float, Field(gt=0)] = 10.0
+    """How long the head of a request may take to arrive."""
+    body_seconds: Annotated[float, Field(gt=0)] = 120.0
+    """How long its body may take, and how long an answer may be left unread."""
+    connections: Annotated[int, Field(ge=1)] = 800
+    """Connections open at once; each needs one of the process's file descriptors, of which 1024 are usual."""
+
+
 class Settings(BaseSettings):
     """Everything goldsmith can be told."""
 
@@ -83,6 +103,14 @@ class Settings(BaseSettings):
     region: str = "local-1"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["text", "json"] = "text"
+    tls_cert: str = ""
+    """File with the certificate (chain) in PEM; by default that of `goldsmith init --tls`, if there is one."""
+    tls_key: str = ""
+    allow_insecure_http: bool = False
+    """Whether other machines may be served without TLS."""
+    trusted_proxies: tuple[str, ...] = ()
+    """Addresses of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed."""
+    limits: LimitsSettings = LimitsSettings()
     simulated: SimulatedSettings = SimulatedSettings()
     qemu: QemuSettings = QemuSettings()
     worker: WorkerSettings = WorkerSettings()

@@ -6,12 +6,17 @@ running `init` again.
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
 import secrets
+import ssl
 from pathlib import Path
 
+from goldsmith import certificates
 from goldsmith.catalog import service as catalog
+from goldsmith.certificates import CertificateProblem
+from goldsmith.cli.problems import Unusable
 from goldsmith.iam.keys import create_key_file
 from goldsmith.iam.secrets import SecretBox
 from goldsmith.iam.setup import Account, create_account
@@ -94,8 +99,70 @@ def write_private(path: Path, text: str, *, mode: int) -> None:
 
 
 def note_endpoint(settings: Settings, endpoint: str) -> None:
-    """Keep `endpoint` of the credentials file true when goldsmith serves elsewhere than it was told at first."""
+    """Keep `endpoint` of the credentials file true when goldsmith serves elsewhere than it was told at first.
+
+    Beside it `ca_file`, the authority to trust, when the certificate is that of `goldsmith init --tls`.
+    """
     path = settings.data_dir / CREDENTIALS
     known = json.loads(path.read_text(encoding="utf-8"))
-    if known.get("endpoint") != endpoint:
-        write_private(path, json.dumps({**known, "endpoint": endpoint}, indent=2) + "\n", mode=0o600)
+    told = {**known, "endpoint": endpoint}
+    told.pop("ca_file", None)
+    authority = settings.data_dir / certificates.FOLDER / certificates.CA_CERTIFICATE
+    if endpoint.startswith("https:") and not settings.tls_cert and authority.exists():
+        told["ca_file"] = str(authority.absolute())
+    if told != known:
+        write_private(path, json.dumps(told, indent=2) + "\n", mode=0o600)
+
+
+def provide_tls(settings: Settings) -> None:
+    """`goldsmith init --tls`: authority and certificate in an initialised data folder; raises `Unusable`."""
+    _make_certificates(settings)
+    note_endpoint(settings, f"https://{settings.listen}")
+
+
+def tls_context(settings: Settings) -> ssl.SSLContext | None:
+    """What `serve` speaks TLS with, None when it speaks plain HTTP; raises `Unusable`.
+
+    A certificate of our own authority is renewed when it is about to expire or does not name the host served.
+    """
+    if bool(settings.tls_cert) != bool(settings.tls_key):
+        missing = "--tls-key" if settings.tls_cert else "--tls-cert"
+        raise Unusable(f"TLS needs a certificate and its key; {missing} is missing")
+    folder = settings.data_dir / certificates.FOLDER
+    if settings.tls_cert:
+        certificate, key = Path(settings.tls_cert), Path(settings.tls_key)
+    elif (folder / certificates.SERVER_CERTIFICATE).exists() or (folder / certificates.CA_CERTIFICATE).exists():
+        certificate, key = folder / certificates.SERVER_CERTIFICATE, folder / certificates.SERVER_KEY
+        if (folder / certificates.CA_KEY).exists():
+            _make_certificates(settings)
+    else:
+        return None
+    try:
+        return certificates.server_context(certificate, key)
+    except CertificateProblem as error:
+        raise Unusable(str(error)) from error
+
+
+def require_safe_transport(settings: Settings, context: ssl.SSLContext | None) -> None:
+    """Raise `Unusable` when other machines would be served without TLS and nobody said that this is meant."""
+    host = settings.address[0]
+    if context is not None or settings.allow_insecure_http or _is_loopback(host):
+        return
+    raise Unusable(
+        f"{host} can be reached from other machines, and without TLS they would send passwords and tokens in the "
+        "clear; run `goldsmith init --tls`, or give --tls-cert and --tls-key, or --insecure-http if that is meant"
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _make_certificates(settings: Settings) -> None:
+    try:
+        certificates.provide(settings.data_dir / certificates.FOLDER, settings.address[0])
+    except CertificateProblem as error:
+        raise Unusable(str(error)) from error

@@ -69,7 +69,7 @@ class OpenGate:
     async def authenticate(self, **request: Any) -> Any:
         return SimpleNamespace()
 
-    async def authorise(self, caller: Any, operation: Any, project_id: str | None) -> None:
+    async def admit(self, call: Any, touched: Any) -> None:
         return None
 
 

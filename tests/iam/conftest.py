@@ -13,9 +13,13 @@ import pytest
 from argon2 import PasswordHasher
 from sqlalchemy import create_engine
 
+from goldsmith.enterprise_projects.models import enterprise_projects
+from goldsmith.enterprise_projects.service import EnterpriseProjects
 from goldsmith.http import application, collect
+from goldsmith.iam.admission_api import Admission
 from goldsmith.iam.api import IamApi
 from goldsmith.iam.keys import create_key_file
+from goldsmith.iam.management import management_apis
 from goldsmith.iam.secrets import Passwords, SecretBox
 from goldsmith.iam.service import Iam
 from goldsmith.iam.setup import Account, create_account
@@ -45,6 +49,8 @@ class World:
     box: SecretBox
     clock: Clock
     passwords: Passwords
+    busy: set[str] = field(default_factory=set)
+    """Users with running jobs."""
 
 
 @pytest.fixture
@@ -57,7 +63,7 @@ def world(tmp_path: Path, cheap: Passwords) -> Iterator[World]:
     create_key_file(tmp_path / "token.keys")
     create_key_file(tmp_path / "secrets.key")
     engine = create_engine(f"sqlite:///{tmp_path}/g.db")
-    tables = [t for t in metadata.sorted_tables if t.name.startswith("iam_")]
+    tables = [t for t in metadata.sorted_tables if t.name.startswith("iam_")] + [enterprise_projects]
     metadata.create_all(engine, tables)
     engine.dispose()
     store = SqliteStore(tmp_path / "g.db")
@@ -116,5 +122,46 @@ class Client:
 
 @pytest.fixture
 def client(world: World) -> Client:
-    operations = list(collect(IamApi(world.iam)))
-    return Client(application.build(operations, world.iam, title="t", version="1")[1])
+    managing = management_apis(
+        world.iam, EnterpriseProjects(world.store).require_usable, lambda _tx, user_id: user_id in world.busy
+    )
+    operations = [each for api in (IamApi(world.iam), *managing) for each in collect(api)]
+    gate = Admission(world.iam, "local-1")
+    return Client(application.build(operations, gate, title="t", version="1")[1])
+
+
+@dataclass
+class Root:
+    """Calls as the root user, with a token that is always new."""
+
+    world: World
+    client: Client
+
+    def headers(self, user_id: str = "") -> dict[str, str]:
+        self.world.clock.pass_(milliseconds=1)
+        account = self.world.account
+        text, _ = self.world.iam.tokens.mint(
+            user_id=user_id or account.user_id, domain_id=account.domain_id, project_id=None, methods=["password"],
+            now=self.world.iam.now_ms(),
+        )  # fmt: skip
+        return {"X-Auth-Token": text}
+
+    async def __call__(self, method: str, target: str, json: Any = None, *, expect: int = 0) -> Any:
+        answer = await self.client.send(method, target, json, self.headers())
+        if expect:
+            assert answer.status == expect, (answer.status, answer.body)
+            return answer.json() if answer.body else None
+        assert answer.status < 300, (answer.status, answer.body)
+        return answer.json() if answer.body else None
+
+    async def user(self, name: str = "ann", **more: Any) -> str:
+        body = {"user": {"name": name, "domain_id": self.world.account.domain_id, **more}}
+        return str((await self("POST", "/v3.0/OS-USER/users", body))["user"]["id"])
+
+    async def group(self, name: str = "builders") -> str:
+        return str((await self("POST", "/v3/groups", {"group": {"name": name}}))["group"]["id"])
+
+
+@pytest.fixture
+def root(world: World, client: Client) -> Root:
+    return Root(world, client)

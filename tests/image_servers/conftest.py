@@ -20,11 +20,6 @@ is_gpu = true
 flavors = [{ id = "test.gpu.1", vcpus = 8, memory = 16384 }]
 
 [[products]]
-id = "test.giant"
-sessions = 3
-flavors = [{ id = "test.giant.1", vcpus = 1024, memory = 1024 }]
-
-[[products]]
 id = "test.crowded"
 sessions = 30
 flavors = [{ id = "test.crowded.1", vcpus = 2, memory = 1024 }]
@@ -77,7 +72,7 @@ def stocked(data_dir: Path) -> None:
     (data_dir / FILE_NAME).write_text(f"{text[0]}\n{STOCK}\n[quotas]{text[1]}")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def stocked_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """The service on that catalogue; whatever a test made there it has removed, or the next one fails."""
     folder = tmp_path_factory.mktemp("stocked")

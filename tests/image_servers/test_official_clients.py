@@ -40,12 +40,14 @@ class TokenCredentials(BasicCredentials):  # type: ignore[misc]
         super().__init__("unused", "unused", PROJECT)
         self.token = token
 
-    def process_auth_request(self, request: SdkRequest, http_client: Any) -> Any:
-        future = super().process_auth_request(request, http_client)
-        for name in ("Authorization", "X-Sdk-Date"):
-            request.header_params.pop(name, None)
-        request.header_params["X-Auth-Token"] = self.token
-        return future
+    def sign_request(self, request: SdkRequest) -> SdkRequest:
+        signed = super().sign_request(request)
+        del signed.header_params["Authorization"], signed.header_params["X-Sdk-Date"]
+        signed.header_params["X-Auth-Token"] = self.token
+        return signed
+
+
+TokenCredentials.__name__ = BasicCredentials.__name__  # the builder knows credentials by the name of their class
 
 
 @pytest.fixture(params=["access key", "token"])
@@ -121,7 +123,7 @@ def test_an_image_server_lives_and_its_jobs_tell(client: Client, request: pytest
     assert (refusal.value.status_code, refusal.value.error_code) == (404, "WKS.00211902")
     sub_job_id = subs.items[0].id
     sdk.batch_delete_image_sub_jobs(
-        app.BatchDeleteImageSubJobsRequest(app.BatchDeleteImageSubJobsReq(items=[sub_job_id]))
+        app.BatchDeleteImageSubJobsRequest(app.BatchDeleteSubJobsReq(items=[sub_job_id]))
     )
     assert sdk.count_image_sub_jobs(app.CountImageSubJobsRequest(job_id=job_id)).count == 0
 
@@ -135,7 +137,7 @@ def test_the_catalogue_and_the_tenant_are_served(client: Client) -> None:
     products = sdk.list_product(app.ListProductRequest(product_id=EXAMPLE["product_id"]))
     assert {each.product_id for each in products.products} == {EXAMPLE["product_id"]}
     kinds = [each.session_type for each in sdk.list_session_type(app.ListSessionTypeRequest()).session_types]
-    asked = sdk.show_session_types(app.ShowSessionTypesRequest(app.ListSessionTypesReq()))
+    asked = sdk.show_session_types(app.ShowSessionTypesRequest(app.QuerySessionTypesReq()))
     assert kinds == [each.session_type for each in asked.session_types] == ["GPU", "CPU"]
     quota = sdk.check_quota(
         app.CheckQuotaRequest(product_id=EXAMPLE["product_id"], subscription_num=1, disk_size=60, disk_num=1)
@@ -152,7 +154,8 @@ def test_images_and_networks_are_served(client: Client) -> None:
     images = client(ims.ImsClient)
     image_id = EXAMPLE["image_ref"]["id"]
     assert [each.id for each in images.list_images(ims.ListImagesRequest(id=image_id)).images] == [image_id]
-    assert images.glance_show_image(ims.GlanceShowImageRequest(image_id=image_id)).id == image_id
+    with pytest.warns(DeprecationWarning, match="glance_show_image"):
+        assert images.glance_show_image(ims.GlanceShowImageRequest(image_id=image_id)).id == image_id
     old, new = client(vpc2.VpcClient), client(vpc3.VpcClient)
     assert EXAMPLE["vpc_id"] in {each.id for each in old.list_vpcs(vpc2.ListVpcsRequest()).vpcs}
     assert old.show_vpc(vpc2.ShowVpcRequest(vpc_id=EXAMPLE["vpc_id"])).vpc.id == EXAMPLE["vpc_id"]

@@ -82,8 +82,8 @@ class OpenGate:
     async def authenticate(self, *, headers: Any, **request: Any) -> Any:
         return SimpleNamespace(project_id=dict(headers).get(b"x-project-id", b"").decode() or None)
 
-    async def authorise(self, caller: Any, operation: Any, project_id: str | None) -> None:
-        assert project_id is None
+    async def admit(self, call: Any, touched: Any) -> None:
+        return None
 
 
 @dataclass

@@ -30,7 +30,7 @@ class OpenGate:
     async def authenticate(self, **request: Any) -> Any:
         return SimpleNamespace(project_id=PROJECT)
 
-    async def authorise(self, caller: Any, operation: Any, project_id: str | None) -> None:
+    async def admit(self, call: Any, touched: Any) -> None:
         return None
 
 

@@ -1,6 +1,5 @@
 """The VPC surface on the wire: shapes the official SDK understands, filters, pages."""
 
-import re
 from types import SimpleNamespace
 from typing import Any
 
@@ -117,7 +116,7 @@ async def test_ports_are_read_by_both_sdks(client: Any, macs: dict[str, str]) ->
     port = new.ports[0]
     assert (port.id, port.status, port.virsubnet_id, port.vpc_id) == ("p1", "ACTIVE", SUBNET, VPC)
     assert (port.private_ips[0].ip_address, port.private_ips[0].subnet_cidr_id) == ("192.168.0.2", cidr_id(SUBNET))
-    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", str(port.created_at))
+    assert port.created_at.tzinfo is not None
     old = as_sdk(VpcClientV2, await client.get(f"/v1/{PROJECT}/ports"), "ListPortsResponse")
     assert (old.ports[1].status, old.ports[1].network_id) == ("BUILD", SUBNET)
     assert old.ports[1].fixed_ips[0].ip_address == "192.168.0.3"

@@ -82,7 +82,7 @@ class OpenGate:
     async def authenticate(self, **request: Any) -> Any:
         return SimpleNamespace(domain_id="d1", domain_name="goldsmith")
 
-    async def authorise(self, caller: Any, operation: Any, project_id: str | None) -> None:
+    async def admit(self, call: Any, touched: Any) -> None:
         return None
 
 

@@ -1,6 +1,6 @@
-"""Who owns an app server and its groups: what these rooms ask of the image servers, without knowing them.
+"""What app servers and their groups ask of the rooms above them, without knowing those.
 
-The arrow points from image servers to this room, so they hand themselves in (`image_servers/belongings.py`).
+The arrow points from image servers to these rooms, so they hand themselves in (`image_servers/belongings.py`).
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from goldsmith.store import Tx
+from goldsmith.store import Row, Tx
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,13 @@ class Owner:
     def advice(self) -> str:
         """What to do instead of removing a part of it."""
         return f"It belongs to image server {self.id}; delete that image server instead."
+
+
+class Finder(Protocol):
+    """Finds server groups, whose room stands above those of app servers and app groups."""
+
+    def find(self, tx: Tx, project_id: str, group_id: str) -> Row | None:
+        """The group, or None when this project has none with this id."""
 
 
 class Owners(Protocol):

@@ -15,7 +15,6 @@ from goldsmith.app_servers.owners import Owners
 from goldsmith.app_servers.service import AppServers
 from goldsmith.clouds.port import StopMode
 from goldsmith.errors import Problems
-from goldsmith.http.operations import Call
 from goldsmith.ids import Snowflakes
 from goldsmith.jobs.service import Jobs, JobType
 from goldsmith.store import Row, Tx
@@ -47,27 +46,30 @@ class AppServerTasks:
         self._app_servers, self._owners = app_servers, owners
         self._jobs, self._queue, self._ids = jobs, queue, ids
 
-    def delete(self, tx: Tx, call: Call, server_ids: Sequence[str], *, field: str = "items") -> str:
+    def delete(
+        self, tx: Tx, project_id: str, server_ids: Sequence[str], *, field: str = "items",
+        service_transaction_id: str = "", linked_id: str = "",
+    ) -> str:  # fmt: skip
         """Start the deletion of servers; returns the job's id. Unknown ids are ignored.
 
         Raises Conflict, with nothing started, when one of them belongs to an image server.
         """
         problems = Problems()
         _require_unique(server_ids, problems)
-        found = [self._app_servers.find(tx, call.project_id, each) for each in server_ids]
+        found = [self._app_servers.find(tx, project_id, each) for each in server_ids]
         rows = [row for row in found if row is not None]
         for row in rows:
-            owner = self._owners.of_server(tx, call.project_id, row["id"])
+            owner = self._owners.of_server(tx, project_id, row["id"])
             if owner is not None:
                 problems.add(field, row["id"], "not_owned", owner.advice, conflict=True)
         problems.raise_if_any()
         job_id = self._jobs.open(
-            tx, call.project_id, JobType.DELETE_APP_SERVER, sub_jobs_total=len(rows),
-            service_transaction_id=call.service_transaction_id, linked_id=call.linked_id,
+            tx, project_id, JobType.DELETE_APP_SERVER, sub_jobs_total=len(rows),
+            service_transaction_id=service_transaction_id, linked_id=linked_id,
         )  # fmt: skip
         for row in rows:
             self._jobs.add_sub_job(
-                tx, job_id, call.project_id, JobType.DELETE_APP_SERVER, workflow_id=self._deletion_of(tx, row),
+                tx, job_id, project_id, JobType.DELETE_APP_SERVER, workflow_id=self._deletion_of(tx, row),
                 resource_id=row["id"], resource_name=row["name"],
             )  # fmt: skip
         return job_id

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from goldsmith.cli import audit
 from goldsmith.cli.problems import explained, unknown_variables
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.add_typer(audit.app)
 
 
 class CloudName(StrEnum):
@@ -40,6 +42,12 @@ DataDir = Annotated[
 ]
 Listen = Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Address to serve on; port 0 picks a free one.")]
 CloudChoice = Annotated[CloudName | None, typer.Option(help="Where machines are made.")]
+TlsCertificate = Annotated[
+    Path | None, typer.Option("--tls-cert", metavar="FILE", help="Certificate (chain) in PEM to serve with.")
+]
+TlsKey = Annotated[Path | None, typer.Option("--tls-key", metavar="FILE", help="Key of that certificate, in PEM.")]
+InsecureHttp = Annotated[bool, typer.Option("--insecure-http", help="Serve other machines without TLS.")]
+WithTls = Annotated[bool, typer.Option("--tls", help="Make a local authority and a certificate, for serve to use.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 DEFAULT_DATA_DIR = Path("goldsmith-data")
@@ -53,10 +61,12 @@ def _announce(text: str) -> None:
     print(text, flush=True)
 
 
-def _load(data_dir: Path, listen: str | None = None, cloud: CloudName | None = None) -> Settings:
+def _load(
+    data_dir: Path, listen: str | None = None, cloud: CloudName | None = None, **options: str | bool | None
+) -> Settings:
     from goldsmith.settings import Settings
 
-    settings = Settings.load(data_dir, listen=listen, cloud=cloud.value if cloud else None)
+    settings = Settings.load(data_dir, listen=listen, cloud=cloud.value if cloud else None, **options)
     for variable in unknown_variables(settings):
         _note(f"{variable} in the environment is no setting of goldsmith; `goldsmith config` prints all there are")
     return settings
@@ -88,16 +98,28 @@ def _initialise_if_new(settings: Settings) -> None:
 
 
 @app.command()
-def serve(data_dir: DataDir = DEFAULT_DATA_DIR, listen: Listen = None, cloud: CloudChoice = None) -> None:
+def serve(
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    listen: Listen = None,
+    cloud: CloudChoice = None,
+    tls_cert: TlsCertificate = None,
+    tls_key: TlsKey = None,
+    insecure_http: InsecureHttp = False,
+) -> None:
     """Serve the API and do the work, in one process."""
     with explained(data_dir):
-        settings = _load(data_dir, listen, cloud)
+        files = {"tls_cert": str(tls_cert) if tls_cert else None, "tls_key": str(tls_key) if tls_key else None}
+        settings = _load(data_dir, listen, cloud, **files, allow_insecure_http=insecure_http or None)
 
         import asyncio
 
         from goldsmith.cli.ports import require_free
 
         require_free(*settings.address)
+
+        from goldsmith import setup
+
+        setup.require_safe_transport(settings, setup.tls_context(settings))
         _initialise_if_new(settings)
 
         from goldsmith.app import serve as serve_forever
@@ -123,12 +145,18 @@ def worker(data_dir: DataDir = DEFAULT_DATA_DIR, cloud: CloudChoice = None) -> N
 
 
 @app.command()
-def init(data_dir: DataDir = DEFAULT_DATA_DIR, listen: Listen = None, cloud: CloudChoice = None) -> None:
+def init(
+    data_dir: DataDir = DEFAULT_DATA_DIR, listen: Listen = None, cloud: CloudChoice = None, tls: WithTls = False
+) -> None:
     """Make a data folder: keys, database, a first account; for QEMU also the guest image."""
     with explained(data_dir):
         settings = _load(data_dir, listen, cloud)
+        credentials = _initialise(settings)
+        if tls:
+            from goldsmith.setup import provide_tls
 
-        print(_initialise(settings))
+            provide_tls(settings)
+        print(credentials)
 
 
 @app.command()

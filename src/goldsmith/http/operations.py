@@ -7,7 +7,7 @@ control, OpenAPI, `docs/` pages and the coverage tests are made from the result,
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -42,6 +42,25 @@ class Access(StrEnum):
     WRITE = "Write"
 
 
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """Something an operation touches: type and id as in its URN ("" for one that is yet to be made), and what
+    conditions may ask of it. `enterprise_project_id` is None when it is not known, because there is no such thing."""
+
+    type: str
+    id: str = ""
+    enterprise_project_id: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """Everything one call touches, and the tags it wants to set."""
+
+    resources: Sequence[Resource] = ()
+    request_tags: Mapping[str, str] = field(default_factory=dict)
+
+
 ALWAYS = (errors.UNAUTHENTICATED, errors.METHOD_NOT_ALLOWED, errors.INTERNAL, errors.UNAVAILABLE)
 
 
@@ -52,8 +71,9 @@ class Operation:
     `action` is None for operations that need a credential but no permission, `is_public` marks those that need
     neither. `codes` replaces the catalogue's code per HTTP status where the operation's family has its own
     (contract: errors, section 2). `check_world` looks for further problems in a body whose shape is wrong, so that
-    one answer reports everything. `example` is a request body, `answer` a response body. `raw` operations read
-    the body themselves.
+    one answer reports everything. `accepts_unsigned_payload` lets a signature leave out the body (uploads). `example`
+    is a request body, `answer` a response body. `raw` operations read the body themselves. `touches` names the method that tells which resources a call is about, before its body has
+    been validated.
     """
 
     name: str
@@ -78,6 +98,8 @@ class Operation:
     exclude_none: bool = True
     content_type: str = "application/json"
     check_world: str = ""
+    touches: str = ""
+    accepts_unsigned_payload: bool = False
     handler: Callable[..., Any] = field(default=lambda: None, compare=False)
 
     @property
@@ -99,6 +121,14 @@ class Operation:
         kinds += [errors.INVALID]
         return tuple(dict.fromkeys(kinds))
 
+    def touched_by(self) -> Callable[[Call, bytes], Awaitable[Touched]] | None:
+        """The bound method that `touches` names, if any."""
+        if not self.touches:
+            return None
+        found: Callable[[Call, bytes], Awaitable[Touched]]
+        found = getattr(self.handler.__self__, self.touches)  # type: ignore[attr-defined]
+        return found
+
     def world_check(self) -> Callable[[Call, Any], Awaitable[Sequence[Problem]]] | None:
         """The bound method that `check_world` names, if any."""
         if not self.check_world:
@@ -110,7 +140,11 @@ class Operation:
 
 @dataclass(slots=True)
 class Call:
-    """What a handler knows of the request beside its body: who calls, in which project, and how."""
+    """What a handler knows of the request beside its body: who calls, in which project, and how.
+
+    `decision` names the statement that let the call pass or refused it; `sees`, of a list, tells which of some
+    resources the caller may see (None: all of them).
+    """
 
     operation: Operation
     request_id: str
@@ -120,6 +154,12 @@ class Call:
     base_url: str
     service_transaction_id: str = ""
     linked_id: str = ""
+    path: Mapping[str, str] = field(default_factory=dict)
+    is_secure: bool = False
+    user_agent: str = ""
+    referer: str = ""
+    decision: str = ""
+    sees: Callable[[Iterable[Resource]], list[bool]] | None = None
 
 
 def operation(name: str, method: str, path: str, **declared: Any) -> Callable[[Handler], Handler]:

@@ -35,7 +35,8 @@ def _text(error: ServiceError) -> str:
 
 
 def _details(error: ServiceError) -> dict[str, Any]:
-    return {"details": [problem.as_wire() for problem in error.details]} if error.details else {}
+    details = {"details": [problem.as_wire() for problem in error.details]} if error.details else {}
+    return details | error.extras
 
 
 def _workspace(error: ServiceError, operation: Operation | None, request_id: str) -> dict[str, Any]:

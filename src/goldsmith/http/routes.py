@@ -1,13 +1,15 @@
 """Routes made from the operation table: authenticate, decide, then let FastAPI parse and call the handler.
 
-The order matters and is fixed here: size, credentials, media type, project, permission, and only then JSON. So a
-bad signature with a malformed body is 401, and nobody unauthenticated makes us parse anything.
+The order matters and is fixed here: size, credentials, rate, media type, project, permission, and only then JSON. So
+a bad signature with a malformed body is 401, nobody unauthenticated makes us parse anything, and nobody uses up the
+rate of a credential that is not theirs.
 """
 
 from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
@@ -15,10 +17,13 @@ from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from goldsmith import errors
 from goldsmith.errors import ServiceError
-from goldsmith.http.operations import Call, Operation
+from goldsmith.http.auditing import Trail, Witness
+from goldsmith.http.limits import NO_LIMITS, RateLimits
+from goldsmith.http.operations import Call, Operation, Touched
 from goldsmith.http.rendering import render
 from goldsmith.http.validation import partial_body, problems_of
 
@@ -28,6 +33,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MAX_BODY = 1024 * 1024
+GONE = 499
+"""Status in log and metrics of a request whose client went away while it sent the body; nobody receives it."""
+HASH = re.compile(r"[0-9a-fA-F]{64}")
 
 
 class Gate(Protocol):
@@ -41,11 +49,15 @@ class Gate(Protocol):
         query_string: bytes,
         headers: Sequence[tuple[bytes, bytes]],
         body: bytes,
+        source_ip: str,
     ) -> Caller:
         """The caller behind the request's credentials; raises `errors.UNAUTHENTICATED`."""
 
-    async def authorise(self, caller: Caller, operation: Operation, project_id: str | None) -> None:
-        """Let the call pass, or raise `errors.FOREIGN_PROJECT` or `errors.FORBIDDEN`."""
+    async def admit(self, call: Call, touched: Callable[[], Awaitable[Touched]] | None) -> None:
+        """Let the call pass, or raise `errors.FOREIGN_PROJECT` or `errors.FORBIDDEN`.
+
+        `touched` finds out which resources the call is about; asked only where the answer can matter.
+        """
 
 
 async def current_call(request: Request) -> Call:
@@ -62,27 +74,36 @@ class OperationRoute(APIRoute):
 
     operation: Operation
     gate: Gate
+    trail: Trail | None
+    limits: RateLimits
 
     def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:  # type: ignore[override]
         run = super().get_route_handler()
+        answers_job = "job_id" in getattr(self.response_model, "model_fields", {})
 
         async def handle(request: Request) -> Response:
             operation, request_id = self.operation, request.scope["goldsmith.request_id"]
             request.scope["goldsmith.operation"] = operation
+            witness = Witness(self.trail, operation, request, answers_job=answers_job)
             try:
                 call = await self._admit(request)
-                request.state.call = call
-                try:
-                    return await run(request)
-                except RequestValidationError as error:
-                    raise await self._refuse(error, call) from error
+                with witness.watching():
+                    try:
+                        response = await run(request)
+                    except RequestValidationError as error:
+                        raise await self._refuse(error, call) from error
+                await witness.saw(response)
+                return response
             except ServiceError as error:
-                return render(error, operation, request_id)
+                failure = error
             except HTTPException as error:
-                return render(from_http(error), operation, request_id)
+                failure = from_http(error)
+            except ClientDisconnect:
+                return Response(status_code=GONE)
             except Exception:
                 log.exception("request %s: %s failed", request_id, operation.name)
-                return render(errors.INTERNAL.error(), operation, request_id)
+                failure = errors.INTERNAL.error()
+            return render(await witness.failed(failure), operation, request_id)
 
         return handle
 
@@ -96,19 +117,35 @@ class OperationRoute(APIRoute):
             project_id=request.path_params.get("project_id", ""),
             source_ip=scope["client"][0] if scope["client"] else "",
             base_url=str(request.base_url).rstrip("/"),
+            path=request.path_params,
+            is_secure=scope["scheme"] == "https",
+            user_agent=request.headers.get("user-agent", ""),
+            referer=request.headers.get("referer", ""),
         )
+        request.state.call = call
         if operation.is_public:
+            self.limits.login(call.source_ip)
             _require_json(request, body)
             return call
-        call.caller = await self.gate.authenticate(
-            method=scope["method"],
-            raw_path=scope["raw_path"],
-            query_string=scope["query_string"],
-            headers=scope["headers"],
-            body=body,
-        )
+        try:
+            call.caller = await self.gate.authenticate(
+                method=scope["method"],
+                raw_path=scope["raw_path"],
+                query_string=scope["query_string"],
+                headers=scope["headers"],
+                body=body,
+                source_ip=call.source_ip,
+            )
+        except ServiceError as error:
+            if error.kind is errors.UNAUTHENTICATED:
+                self.limits.stranger(call.source_ip)
+            raise
+        self.limits.caller(call.caller)
+        if body and not operation.accepts_unsigned_payload:
+            _require_signed_payload(request, call.caller)
         _require_json(request, body)
-        await self.gate.authorise(call.caller, operation, call.project_id or None)
+        touched_by = operation.touched_by()
+        await self.gate.admit(call, None if touched_by is None else lambda: touched_by(call, body))
         call.service_transaction_id = _short_header(request, "service-transaction-id")
         call.linked_id = _short_header(request, "x-linked-id")
         return call
@@ -118,7 +155,9 @@ class OperationRoute(APIRoute):
         check_world = self.operation.world_check()
         if check_world is not None and isinstance(error.body, dict) and self.body_field is not None:
             model = self.body_field.field_info.annotation
-            problems += await check_world(call, partial_body(model, error.body, error.errors()))
+            found = await check_world(call, partial_body(model, error.body, error.errors()))
+            reported = {problem.field for problem in problems}
+            problems += [problem for problem in found if problem.field not in reported]
         return errors.refusal(problems)
 
 
@@ -128,6 +167,14 @@ def _short_header(request: Request, name: str) -> str:
         problem = errors.Problem(name, value, "max_length", "The header may have at most 64 characters.")
         raise errors.refusal([problem])
     return value
+
+
+def _require_signed_payload(request: Request, caller: Caller) -> None:
+    declared = request.headers.get("x-sdk-content-sha256", "").strip()
+    if declared and caller.credential_kind != "token" and HASH.fullmatch(declared) is None:
+        raise errors.UNAUTHENTICATED.error(
+            "Incorrect IAM authentication information: the body must be signed; X-Sdk-Content-Sha256 is not its hash."
+        )
 
 
 def _require_json(request: Request, body: bytes) -> None:
@@ -163,14 +210,20 @@ def from_http(error: HTTPException) -> ServiceError:
     return errors.refusal([errors.Problem("", None, "json", "The body cannot be parsed as JSON.")])
 
 
-def add_routes(app: FastAPI, operations: Sequence[Operation], gate: Gate) -> None:
-    """Register a route for every operation."""
+def add_routes(
+    app: FastAPI,
+    operations: Sequence[Operation],
+    gate: Gate,
+    trail: Trail | None = None,
+    limits: RateLimits = NO_LIMITS,
+) -> None:
+    """Register a route for every operation; what they do is noted in `trail`."""
     for each in operations:
 
         class Route(OperationRoute):
             operation = each
 
-        Route.gate = gate
+        Route.gate, Route.trail, Route.limits = gate, trail, limits
         app.router.add_api_route(
             each.path,
             each.handler,

@@ -105,7 +105,8 @@ def shorten(value: Any) -> Any:
 def partial_body(model: type[BaseModel] | Any, body: Mapping[str, Any], findings: Sequence[Finding]) -> Any:
     """An instance of `model` made of the fields of `body` that have the right shape; the others are None.
 
-    Nested objects are treated likewise. Nothing is validated again: fields named in `findings` are left out.
+    null in an optional field stands for its default. Nested objects are treated likewise. Nothing is validated
+    again: fields named in `findings` are left out.
     """
     bad = {tuple(finding["loc"][1:]) for finding in findings}
     return _build(model, body, bad, ())
@@ -115,8 +116,11 @@ def _build(model: Any, data: Mapping[str, Any], bad: set[tuple[Any, ...]], at: t
     fields: dict[str, Any] = {}
     for name, field in model.model_fields.items():
         here = (*at, name)
-        if name not in data or here in bad:
-            fields[name] = None if field.is_required() or here in bad else field.get_default(call_default_factory=True)
+        if here in bad or (name not in data and field.is_required()):
+            fields[name] = None
+            continue
+        if data.get(name) is None:
+            fields[name] = field.get_default(call_default_factory=True)
             continue
         fields[name] = _value(_model_in(field.annotation), data[name], bad, here)
     return model.model_construct(**fields)

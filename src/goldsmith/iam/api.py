@@ -66,7 +66,7 @@ class IamApi:
             user = identity.password.user
             domain = user.domain or DomainName()
             name = UserName(user.id, user.name, domain.id, domain.name)
-            issued = await self._login.by_password(name, user.password, scope)
+            issued = await self._login.by_password(name, user.password, scope, call.source_ip)
         else:
             assert identity.token is not None
             issued = await self._login.by_token(identity.token.id, scope)

@@ -10,7 +10,6 @@ from sqlalchemy import Select, bindparam, func, or_, select
 from goldsmith.iam.cache import Recent
 from goldsmith.iam.models import access_keys, domains, projects, revocations, users
 from goldsmith.iam.secrets import SecretBox
-from goldsmith.iam.tokens import Token
 from goldsmith.store import Prepared, Row, Store, Tx, prepare
 
 
@@ -137,7 +136,7 @@ class Directory:
         generation, unknown_generation = self._keys.generation, self._strangers.generation
         row = await self._first(_KEY, access_key=access_key)
         if row is None:
-            decoy = self._box.open(self._sealed_decoy)
+            decoy = self.decoy()
             self._strangers.put(access_key, decoy, unknown_generation)
             return decoy
         secret = self._box.open(row["sealed_secret"])
@@ -181,15 +180,19 @@ class Directory:
         row = await self._first(_PROJECT_BY_NAME, name=name, domain_id=domain_id)
         return None if row is None else project_of(row)
 
-    async def is_revoked(self, token: Token) -> bool:
-        """Whether the token was ended before its time."""
-        ended = self._ended.get(token.id)
+    async def is_ended(self, token_id: str, user_id: str, issued_at: int) -> bool:
+        """Whether what was issued to the user then, as this token or from it, was ended before its time."""
+        ended = self._ended.get(token_id)
         if ended is None:
             generation = self._ended.generation
-            row = await self._first(_ENDED, token_id=token.id, user_id=token.user_id)
+            row = await self._first(_ENDED, token_id=token_id, user_id=user_id)
             ended = -1 if row is None or row[0] is None else row[0]  # type: ignore[index]
-            self._ended.put(token.id, ended, generation)
-        return token.issued_at <= ended
+            self._ended.put(token_id, ended, generation)
+        return issued_at <= ended
+
+    def decoy(self) -> str:
+        """A secret that fits nothing, found at the cost of a real one."""
+        return self._box.open(self._sealed_decoy)
 
     async def _first(self, statement: Prepared, **parameters: str | None) -> Row | None:
         def work(tx: Tx) -> Row | None:

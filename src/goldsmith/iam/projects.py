@@ -69,10 +69,9 @@ class Projects:
                 "enabled": 1, "created_at": tx.now,
             }  # fmt: skip
             tx.run(insert(projects).values(values))
-            tx.after_commit(self._iam.directory.forget)
 
         try:
-            await self._iam.store.write(work)
+            await self._iam.change(work)
         except Duplicate:
             message = f"The account has a project named {name} already; choose another name."
             raise errors.refusal([Problem("project.name", name, "unique", message, conflict=True)]) from None

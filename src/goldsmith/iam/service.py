@@ -10,17 +10,22 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Protocol
-
-from sqlalchemy import delete, insert
+from typing import TypeVar
 
 from goldsmith import errors
-from goldsmith.iam.directory import Directory, KeyHolder, Person, Project
-from goldsmith.iam.models import revocations
+from goldsmith.iam.directory import Directory, Person, Project
+from goldsmith.iam.ending import end, end_tokens_of
+from goldsmith.iam.grants import Grants
+from goldsmith.iam.lockout import Lockout
+from goldsmith.iam.policies.evaluate import Grant, PolicySet
+from goldsmith.iam.revision import Revision, bump
 from goldsmith.iam.secrets import Passwords, SecretBox
-from goldsmith.iam.signature import is_signature, parse_authorization, refused, verify
+from goldsmith.iam.signature import is_genuine, is_signature, parse_authorization, refused
+from goldsmith.iam.temporary import TemporaryKey, TemporaryKeys
 from goldsmith.iam.tokens import LIFE_MS, Token, Tokens
 from goldsmith.store import Store, Tx
+
+T = TypeVar("T")
 
 
 class CredentialKind(StrEnum):
@@ -28,6 +33,7 @@ class CredentialKind(StrEnum):
 
     TOKEN = "token"  # noqa: S105 - the name of a kind
     ACCESS_KEY = "access_key"
+    TEMPORARY_KEY = "temporary_key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +42,8 @@ class Caller:
 
     `project_id` is the scope of the token; for an access key, which is good for every project of its account,
     the project named in `X-Project-Id` (checked to be one of them), or None. `credential_id` is the id of the
-    token or the access key itself. `token` are the claims when there is one.
+    token or the access key itself. `token` are the claims when there is one. `session_policy` narrows what a
+    temporary key may do, even one of the root user.
     """
 
     user_id: str
@@ -48,15 +55,7 @@ class Caller:
     credential_kind: CredentialKind
     credential_id: str
     token: Token | None = None
-
-
-class Action(Protocol):
-    """What the decision needs to know of an operation; `http.Operation` fits."""
-
-    @property
-    def action(self) -> str | None: ...
-    @property
-    def is_in_project(self) -> bool: ...
+    session_policy: PolicySet | None = None
 
 
 def now_utc() -> datetime:
@@ -84,7 +83,13 @@ class Iam:
         self.tokens = tokens
         self.passwords = passwords or Passwords()
         self.region = region
+        self.box = box
         self.directory = Directory(store, box)
+        self.revision = Revision(store)
+        self.grants = Grants(store, self.revision)
+        self.temporary_keys = TemporaryKeys(tokens, self.now_ms)
+        self.key_failures = Lockout(self.now_ms)
+        self.password_failures = Lockout(self.now_ms)
         self._clock = clock
 
     def now_ms(self) -> int:
@@ -99,6 +104,7 @@ class Iam:
         query_string: bytes,
         headers: Sequence[tuple[bytes, bytes]],
         body: bytes,
+        source_ip: str = "",
     ) -> Caller:
         """The caller behind the credentials; raises `errors.UNAUTHENTICATED`.
 
@@ -112,44 +118,86 @@ class Iam:
             if not text:
                 raise refused("x-auth-token not found")
             return _caller_of_token(*await self.holder_of(text))
-        if _header(headers, b"x-security-token") is not None:
-            raise refused("temporary access keys (X-Security-Token) are not supported; use a permanent one.")
         claimed = parse_authorization(authorization)
-        holder = await self.directory.key(claimed.access_key)
-        verify(
+        access_key = claimed.access_key
+        if self.key_failures.is_locked(access_key, source_ip):
+            raise refused("AK access failed to reach the limit,forbidden")
+        holder = await self._holder(access_key, _header(headers, b"x-security-token"))
+        if not is_genuine(
             claimed, holder if isinstance(holder, str) else holder.secret, method=method, raw_path=raw_path,
             query_string=query_string, headers=headers, body=body, now=self._clock(),
-        )  # fmt: skip
-        if isinstance(holder, str):
+        ) or isinstance(holder, str):  # fmt: skip
+            self.key_failures.failed(access_key, source_ip, exists=not isinstance(holder, str))
             raise refused("verify aksk signature fail")
+        self.key_failures.succeeded(access_key, source_ip)
         return await self._caller_of_key(holder, _header(headers, b"x-project-id"))
+
+    async def _holder(self, access_key: str, security_token: str | None) -> _Holder | str:
+        """Who holds the key; for a key that is unknown or not the security token's, a secret that fits nothing."""
+        if security_token is None:
+            found = await self.directory.key(access_key)
+            if isinstance(found, str):
+                return found
+            return _Holder(access_key, found.secret, found.person, found.enabled, CredentialKind.ACCESS_KEY)
+        key = self.temporary_keys.read(security_token)
+        person = await self.directory.person(key.user_id)
+        if key.access_key != access_key or person is None:
+            return self.directory.decoy()
+        kind, enabled = CredentialKind.TEMPORARY_KEY, not await self._is_ended(key)
+        return _Holder(access_key, key.secret, person, enabled, kind, key.session_policy)
+
+    async def _is_ended(self, key: TemporaryKey) -> bool:
+        return await self.directory.is_ended(key.parent_id, key.user_id, key.issued_at)
 
     async def holder_of(self, text: str) -> tuple[Person, Token]:
         """Claims and user of a token text that is good now; raises `errors.UNAUTHENTICATED`."""
         token = self.tokens.read(text, self.now_ms())
         person = await self.directory.person(token.user_id)
-        if person is None or not person.enabled or await self.directory.is_revoked(token):
+        is_ended = await self.directory.is_ended(token.id, token.user_id, token.issued_at)
+        if is_ended or person is None or not person.enabled:
             raise refused("the token is no longer valid; get a new one.")
         return person, token
 
-    async def _caller_of_key(self, holder: KeyHolder, project_id: str | None) -> Caller:
+    async def _caller_of_key(self, holder: _Holder, project_id: str | None) -> Caller:
         person = holder.person
         if not holder.enabled or not person.enabled:
             raise refused("the access key or its user is disabled.")
         caller = Caller(
             person.user_id, person.user_name, person.domain_id, person.domain_name, None, person.is_root,
-            CredentialKind.ACCESS_KEY, holder.access_key,
+            holder.kind, holder.access_key, session_policy=holder.session_policy,
         )  # fmt: skip
         if not project_id:
             return caller
         await self.require_project(caller, project_id)
         return replace(caller, project_id=project_id)
 
-    async def authorise(self, caller: Caller, operation: Action, project_id: str | None) -> None:
-        """Let the call pass, or raise `errors.FOREIGN_PROJECT` or `errors.FORBIDDEN`."""
-        if operation.is_in_project:
-            await self.require_project(caller, project_id or "")
-        self.decide(caller, operation)
+    async def grants_of(self, user_id: str) -> tuple[Grant, ...]:
+        """Everything the user is granted, groups included; the same tuple while nothing changes."""
+        return await self.grants.of(user_id)
+
+    async def policies_of(self, user_id: str) -> PolicySet:
+        """The user's grants, ready to decide; the same object while nothing changes."""
+        return await self.grants.policies_of(user_id)
+
+    async def change(self, work: Callable[[Tx], T]) -> T:
+        """Run a write that changes accounts, users, groups, policies or grants.
+
+        Durable and in force here when this returns, in every other process within a second.
+        """
+
+        def whole(tx: Tx) -> T:
+            result = work(tx)
+            bump(tx)
+            tx.after_commit(self.forget)
+            return result
+
+        return await self.store.write(whole)
+
+    def forget(self) -> None:
+        """Look everything up again."""
+        self.directory.forget()
+        self.revision.forget()
+
 
     async def require_project(self, caller: Caller, project_id: str) -> Project:
         """The project, when this credential is good for it; raises `errors.FOREIGN_PROJECT`.
@@ -168,52 +216,30 @@ class Iam:
             raise errors.FOREIGN_PROJECT.error()
         return project
 
-    async def home_project(self, caller: Caller) -> Project:
-        """The project of a call whose path names none (IMS v2 and the like).
-
-        That of the token, that named in `X-Project-Id`, else the default project of the account. Raises
-        `errors.FOREIGN_PROJECT`.
-        """
-        if caller.token is not None or caller.project_id is not None:
-            return await self.require_project(caller, caller.project_id or "")
-        project = await self.directory.project_named(self.region, caller.domain_id)
-        if project is None or not project.enabled:
-            raise errors.FOREIGN_PROJECT.error("Name the project in the header X-Project-Id.")
-        return project
-
-    def decide(self, caller: Caller, operation: Action) -> None:
-        """Raise `errors.FORBIDDEN` unless the caller may perform the operation's action.
-
-        The root user may do everything in its account; others nothing that needs a permission, until there
-        are policies.
-        """
-        if operation.action is None or caller.is_root:
-            return
-        raise errors.FORBIDDEN.error(
-            f"User {caller.user_name} is not allowed to perform {operation.action}; ask an administrator."
+    async def revoke_token(self, token: Token) -> None:
+        """End one token and the temporary keys made from it; in force here now, elsewhere within a second."""
+        now = self.now_ms()
+        latest = max(now, token.issued_at)
+        await self.change(
+            lambda tx: end(tx, "token", token.id, not_before=latest, expires_at=latest + LIFE_MS, now=now)
         )
 
-    async def revoke_token(self, token: Token) -> None:
-        """End one token; durable and in force here when this returns, elsewhere within a second."""
-        await self._revoke("token", token.id, token.issued_at, token.expires_at)
-
     async def revoke_tokens_of(self, user_id: str) -> None:
-        """End every token the user got until now, as after a change of password or keys."""
+        """End every token and temporary key the user got until now."""
         now = self.now_ms()
-        await self._revoke("user", user_id, now, now + LIFE_MS)
+        await self.change(lambda tx: end_tokens_of(tx, [user_id], now))
 
-    async def _revoke(self, kind: str, subject: str, not_before: int, expires_at: int) -> None:
-        values = {"kind": kind, "subject": subject, "not_before": not_before, "expires_at": expires_at}
-        now = self.now_ms()
 
-        def work(tx: Tx) -> None:
-            tx.run(delete(revocations).where(revocations.c.expires_at <= now))
-            same = (revocations.c.kind == kind) & (revocations.c.subject == subject)
-            tx.run(delete(revocations).where(same))
-            tx.run(insert(revocations).values(values))
-            tx.after_commit(self.directory.forget)
+@dataclass(frozen=True, slots=True)
+class _Holder:
+    """An access key of either kind and who holds it."""
 
-        await self.store.write(work)
+    access_key: str
+    secret: str
+    person: Person
+    enabled: bool
+    kind: CredentialKind
+    session_policy: PolicySet | None = None
 
 
 def _caller_of_token(person: Person, token: Token) -> Caller:

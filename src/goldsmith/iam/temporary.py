@@ -77,5 +77,9 @@ class TemporaryKeys:
         return key
 
     def _open(self, text: str) -> TemporaryKey:
-        *claims, policy = json.loads(self._tokens.unseal(SECURITY, text, LONGEST_TOKEN))
-        return TemporaryKey(*claims, session_policy=None if policy is None else narrowing(policy))
+        claims = json.loads(self._tokens.unseal(SECURITY, text, LONGEST_TOKEN))
+        access_key, secret, user_id, domain_id, parent_id, issued_at, expires_at, policy = claims
+        return TemporaryKey(
+            access_key, secret, user_id, domain_id, parent_id, issued_at, expires_at,
+            None if policy is None else narrowing(policy),
+        )  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 from fastapi import Query, Response
@@ -11,11 +11,11 @@ from fastapi import Query, Response
 from goldsmith import errors
 from goldsmith.clouds.port import Cloud, CloudError, DoesNotExist
 from goldsmith.errors import Problem
-from goldsmith.http.operations import Access, Call, operation
+from goldsmith.http.operations import Access, Call, Resource, Touched, operation
 from goldsmith.http.routes import CurrentCall
 from goldsmith.http.wire import Empty, JobId, Limit, Offset, PathId, wire_time
 from goldsmith.image_servers import schemas
-from goldsmith.image_servers.service import ImageServers, Origin
+from goldsmith.image_servers.service import DEFAULT_ENTERPRISE_PROJECT, ImageServers, Origin
 from goldsmith.store import Row, Store
 
 FAMILY = dict.fromkeys((400, 403, 404, 409, 500), "WKS.00129901")
@@ -53,7 +53,7 @@ class ImageServersApi:
 
     @operation(
         "CreateImageServer", "POST", "/v1/{project_id}/image-servers",
-        action="workspace:imageServer:create", access=Access.WRITE, resource_type="imageServer",
+        action="workspace:imageServer:create", access=Access.WRITE, resource_type="imageServer", touches="touched",
         condition_keys=("g:EnterpriseProjectId",), dependencies=("ims:images:list", "vpc:ports:get", "vpc:subnets:get"),
         errors=(errors.CONFLICT,), example=EXAMPLE, answer=JOB, check_world="check_world", tag="image servers",
     )  # fmt: skip
@@ -72,6 +72,20 @@ class ImageServersApi:
     async def check_world(self, call: Call, body: schemas.CreateImageServer) -> Sequence[Problem]:
         """What else is wrong with a request; fields of the wrong shape are None."""
         return await self._store.read(lambda tx: self._image_servers.problems(tx, call.project_id, body))
+
+    async def touched(self, call: Call, body: bytes) -> Touched:
+        """What a call is about: the servers it names, or the one it wants to make."""
+        sent = _loosely(body)
+        if call.operation.name == "CreateImageServer":
+            project = _text(sent.get("enterprise_project_id")) or DEFAULT_ENTERPRISE_PROJECT
+            return Touched([Resource("imageServer", "", project)], _tags(sent.get("tags")))
+        items = sent.get("items")
+        named = [call.path["server_id"]] if "server_id" in call.path else items if isinstance(items, list) else []
+        ids = [each for each in named[:20] if isinstance(each, str)]
+        projects = await self._store.read(
+            lambda tx: self._image_servers.enterprise_projects_of(tx, call.project_id, ids)
+        )
+        return Touched([Resource("imageServer", each, projects.get(each)) for each in ids])
 
     @operation(
         "ListImageServers", "GET", "/v1/{project_id}/image-servers",
@@ -92,15 +106,15 @@ class ImageServersApi:
         count, rows = await self._store.read(
             lambda tx: self._image_servers.list_page(
                 tx, call.project_id, name=server_name, server_id=server_id,
-                enterprise_project_id=enterprise_project_id, offset=offset, limit=limit,
+                enterprise_project_id=enterprise_project_id, offset=offset, limit=limit, sees=_sees(call),
             )
         )  # fmt: skip
         return schemas.ImageServers(count=count, items=[_shown(row) for row in rows])
 
     @operation(
         "ShowImageServer", "GET", "/v1/{project_id}/image-servers/{server_id}",
-        action="workspace:imageServer:get", resource_type="imageServer", condition_keys=("g:EnterpriseProjectId",),
-        errors=(errors.NOT_FOUND,), answer=EXAMPLE_SERVER, tag="image servers",
+        action="workspace:imageServer:get", resource_type="imageServer", touches="touched",
+        condition_keys=("g:EnterpriseProjectId",), errors=(errors.NOT_FOUND,), answer=EXAMPLE_SERVER, tag="image servers",
     )  # fmt: skip
     async def show(self, call: CurrentCall, server_id: PathId) -> schemas.ImageServer:
         """Show an image server."""
@@ -108,7 +122,7 @@ class ImageServersApi:
 
     @operation(
         "UpdateImageServer", "PATCH", "/v1/{project_id}/image-servers/{server_id}",
-        action="workspace:imageServer:update", access=Access.WRITE, resource_type="imageServer",
+        action="workspace:imageServer:update", access=Access.WRITE, resource_type="imageServer", touches="touched",
         condition_keys=("g:EnterpriseProjectId",), errors=(errors.NOT_FOUND, errors.CONFLICT), codes=FAMILY,
         example={"name": "image-0509", "description": ""}, tag="image servers",
     )  # fmt: skip
@@ -119,7 +133,7 @@ class ImageServersApi:
 
     @operation(
         "BatchDeleteImageServer", "PATCH", "/v1/{project_id}/image-servers/actions/batch-delete",
-        action="workspace:imageServer:batchDelete", access=Access.WRITE, resource_type="imageServer",
+        action="workspace:imageServer:batchDelete", access=Access.WRITE, resource_type="imageServer", touches="touched",
         condition_keys=("g:EnterpriseProjectId",), errors=(errors.CONFLICT,),
         example={"items": ["697612196993040384"], "recursive": True}, answer=JOB, tag="image servers",
     )  # fmt: skip
@@ -132,8 +146,8 @@ class ImageServersApi:
 
     @operation(
         "ShowImageServerScreenshot", "GET", "/v1/{project_id}/image-servers/{server_id}/actions/screenshot",
-        action="workspace:imageServer:get", resource_type="imageServer", condition_keys=("g:EnterpriseProjectId",),
-        errors=(errors.NOT_FOUND, errors.CONFLICT), is_extension=True, content_type="image/png",
+        action="workspace:imageServer:get", resource_type="imageServer", touches="touched",
+        condition_keys=("g:EnterpriseProjectId",), errors=(errors.NOT_FOUND, errors.CONFLICT), is_extension=True, content_type="image/png",
         tag="image servers",
     )  # fmt: skip
     async def screenshot(self, call: CurrentCall, server_id: PathId) -> Response:
@@ -148,6 +162,32 @@ class ImageServersApi:
         except CloudError as error:
             raise errors.CONFLICT.error(f"There is no picture of the screen: {error}") from error
         return Response(picture, media_type="image/png")
+
+
+def _sees(call: Call) -> Callable[[Sequence[tuple[str, str]]], Sequence[bool]] | None:
+    """The caller's view of servers, given as pairs of id and enterprise project."""
+    sees = call.sees
+    if sees is None:
+        return None
+    return lambda pairs: sees(Resource("imageServer", server, project) for server, project in pairs)
+
+
+def _loosely(body: bytes) -> dict[str, Any]:
+    """The body's fields as far as it is an object; what is wrong with it is told later."""
+    try:
+        found = json.loads(body) if body else {}
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _tags(value: Any) -> dict[str, str]:
+    entries = [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+    return {_text(each.get("key")): _text(each.get("value")) for each in entries}
 
 
 def _origin(call: Call) -> Origin:

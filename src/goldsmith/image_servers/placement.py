@@ -15,7 +15,7 @@ from sqlalchemy import bindparam, delete, insert, select, update
 
 from goldsmith.clouds.port import Host
 from goldsmith.image_servers.models import host_use, placements
-from goldsmith.store import Tx, prepare
+from goldsmith.store import Row, Tx, prepare
 
 _USE = prepare(select(host_use))
 _ADD_HOST = prepare(insert(host_use))
@@ -104,8 +104,9 @@ class Placement:
         return Released(row["project_id"], size)
 
 
-def _fits(host: Host, used: object, size: Size) -> bool:
-    return all(
-        used[name] + getattr(size, name) <= getattr(host, name)  # type: ignore[index]
-        for name in ("vcpus", "memory_mib", "disk_gib")
+def _fits(host: Host, used: Row, size: Size) -> bool:
+    return bool(
+        used["vcpus"] + size.vcpus <= host.vcpus
+        and used["memory_mib"] + size.memory_mib <= host.memory_mib
+        and used["disk_gib"] + size.disk_gib <= host.disk_gib
     )

@@ -9,46 +9,16 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-import regex
 from pydantic import AfterValidator, Field
 
+from goldsmith.app_servers.shared_schemas import Description, Name, Plain, TmsTag
 from goldsmith.http.wire import Answer, Body
 
-NAME = r"^[A-Za-z0-9_\u4e00-\u9fa5-]+( +[A-Za-z0-9_\u4e00-\u9fa5-]+)*$"
 NO_SPACE = r"^\S*$"
-TAG_KEY = regex.compile(r"(?!_sys_)[\p{L}\p{Z}\p{N}_.:=+\-@]{1,128}(?<!\s)")
-TAG_VALUE = regex.compile(r"[\p{L}\p{Z}\p{N}_.:/=+\-@]{0,255}")
-
-
-def _tag_key(key: str) -> str:
-    if not TAG_KEY.fullmatch(key):
-        text = "Letters, digits, spaces and _.:=+-@ only, not starting with _sys_ and not ending in a space."
-        raise ValueError("pattern", text)
-    return key
-
-
-def _tag_value(value: str) -> str:
-    if not TAG_VALUE.fullmatch(value):
-        raise ValueError("pattern", "Letters, digits, spaces and _.:/=+-@ only.")
-    return value
-
-
-def _no_nul(text: str) -> str:
-    if "\x00" in text:
-        raise ValueError("characters", "The text must not hold a NUL character.")
-    return text
-
-
-Plain = AfterValidator(_no_nul)
-Name = Annotated[str, Field(min_length=1, max_length=64, pattern=NAME)]
-Description = Annotated[str, Field(max_length=255), Plain]
-
-
-class TmsTag(Body):
-    """A tag."""
-
-    key: Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_tag_key)]
-    value: Annotated[str, Field(max_length=255), AfterValidator(_tag_value)] | None = None
+ListingCode = Annotated[
+    Annotated[str, Field(max_length=100, pattern=NO_SPACE)] | None, AfterValidator(lambda code: code or "")
+]
+"""What names an image of the marketplace; null is as good as nothing."""
 
 
 class Volume(Body):
@@ -64,8 +34,8 @@ class ImageRef(Body):
 
     id: Annotated[str, Field(min_length=1, max_length=128)]
     image_type: Literal["gold", "public", "private", "shared", "other"]
-    spce_code: Annotated[str, Field(max_length=100, pattern=NO_SPACE)] | None = None
-    product_id: Annotated[str, Field(max_length=100, pattern=NO_SPACE)] | None = None
+    spce_code: ListingCode = ""
+    product_id: ListingCode = ""
 
 
 class ImageAccountInfo(Body):
@@ -179,5 +149,3 @@ class ImageServers(Answer):
 
     count: int
     items: list[ImageServer]
-
-

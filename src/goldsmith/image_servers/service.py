@@ -7,12 +7,14 @@ workflow, which carries it to the end or gives everything back.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import bindparam, delete, func, insert, select, update
 
 from goldsmith import errors
+from goldsmith.clouds.port import PortSpec
 from goldsmith.errors import Problem, Problems
 from goldsmith.ids import Snowflakes, new_uuid
 from goldsmith.image_servers.belongings import Belongings
@@ -22,12 +24,13 @@ from goldsmith.image_servers.schemas import CreateImageServer, UpdateImageServer
 from goldsmith.image_servers.states import Event, Status, sources, target
 from goldsmith.jobs.service import Jobs, JobType
 from goldsmith.server_groups.service import ServerGroups
-from goldsmith.store import Row, Tx, prepare
+from goldsmith.store import Row, Tx, document, prepare
 from goldsmith.workflows import Queue
 
 CREATE, DELETE, FORGET = "create_image_server", "delete_image_server", "forget_image_server"
 """Kinds of workflows: make everything, remove everything, remove the image server's record alone."""
 DEFAULT_ENTERPRISE_PROJECT = "0"
+Sight = Callable[[Sequence[tuple[str, str]]], Sequence[bool]]
 
 _i = image_servers.c
 _INSERT = prepare(insert(image_servers))
@@ -123,7 +126,7 @@ class ImageServers:
             "os_type": image.os_type, "product_id": product.product_id, "flavor_id": flavor.flavor_id,
             "vcpus": size.vcpus, "memory_mib": size.memory_mib, "disk_gib": size.disk_gib,
             "volume_type": request.root_volume.type, "cluster_id": request.root_volume.cluster_id or "",
-            "zone": host.zone, "host": host.id, "vpc_id": subnet.vpc_id, "port": asdict(port),
+            "zone": host.zone, "host": host.id, "vpc_id": subnet.vpc_id, "port": _as_dict(port),
             "instance_id": instance_id, "server_group_id": group_id, "account": user.user_name,
             "account_type": account.account_type, "domain": account.domain or "", "ou_name": request.ou_name or "",
             "is_vdi": bool(request.is_vdi), "sessions": product.sessions + (request.extra_session_size or 0),
@@ -164,9 +167,9 @@ class ImageServers:
             {
                 "id": server_id, "project_id": project_id, "name": request.name,
                 "description": request.description or "", "status": Status.CREATING.value,
-                "image_ref": json.dumps(image_ref), "authorize_accounts": json.dumps(accounts, ensure_ascii=False),
+                "image_ref": document(image_ref), "authorize_accounts": document(accounts),
                 "enterprise_project_id": plan["enterprise_project_id"],
-                "spec": json.dumps(plan, ensure_ascii=False), "server_group_id": plan["server_group_id"],
+                "spec": document(plan), "server_group_id": plan["server_group_id"],
                 "app_group_id": "", "server_id": "", "instance_id": "", "image_id": "", "workflow_id": workflow_id,
                 "create_time": now, "update_time": now,
             },
@@ -185,9 +188,12 @@ class ImageServers:
 
     def list_page(
         self, tx: Tx, project_id: str, *, name: str, server_id: str, enterprise_project_id: str | None, offset: int,
-        limit: int,
+        limit: int, sees: Sight | None = None,
     ) -> tuple[int, list[Row]]:  # fmt: skip
-        """How many match, and one page of them, newest first. `name` matches a part, whatever its case."""
+        """How many match, and one page of them, newest first. `name` matches a part, whatever its case.
+
+        `sees` tells, for pairs of id and enterprise project, which of them the caller may see; None means all.
+        """
         wanted = [_i.project_id == project_id]
         if name:
             wanted.append(func.instr(func.lower(_i.name), name.lower()) > 0)
@@ -195,9 +201,20 @@ class ImageServers:
             wanted.append(_i.id == server_id)
         if enterprise_project_id is not None:
             wanted.append(_i.enterprise_project_id == (enterprise_project_id or DEFAULT_ENTERPRISE_PROJECT))
+        if sees is not None:
+            pairs = tx.rows(select(_i.id, _i.enterprise_project_id).where(*wanted).order_by(_i.id.desc()))
+            visible = sees([(row["id"], row["enterprise_project_id"]) for row in pairs])
+            seen = [row["id"] for row, is_seen in zip(pairs, visible, strict=True) if is_seen]
+            page = select(image_servers).where(_i.id.in_(seen[offset : offset + limit]))
+            return len(seen), list(tx.rows(page.order_by(_i.id.desc())))
         count = tx.scalar(select(func.count()).select_from(image_servers).where(*wanted))
         query = select(image_servers).where(*wanted).order_by(_i.id.desc()).offset(offset).limit(limit)
         return count, list(tx.rows(query))
+
+    def enterprise_projects_of(self, tx: Tx, project_id: str, server_ids: Sequence[str]) -> dict[str, str]:
+        """The enterprise project of each image server that exists, by its id."""
+        found = (self.find(tx, project_id, each) for each in server_ids)
+        return {row["id"]: row["enterprise_project_id"] for row in found if row is not None}
 
     def update(self, tx: Tx, project_id: str, server_id: str, change: UpdateImageServer) -> None:
         """Rename or describe; raises NotFound, or Conflict when the name is in use."""
@@ -277,3 +294,7 @@ class ImageServers:
             raise errors.CONFLICT.error(f"The image server is {row['status']}: it has no machine.")
         machine: str = json.loads(row["spec"])["instance_id"]
         return machine
+
+
+def _as_dict(port: PortSpec) -> dict[str, str]:
+    return {name: getattr(port, name) for name in PortSpec.__dataclass_fields__}

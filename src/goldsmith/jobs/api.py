@@ -124,9 +124,7 @@ class JobsApi:
             rule = f"Use {', '.join(IMAGE_JOB_TYPES)}, separated by commas."
             raise errors.refusal([errors.Problem("job_type", job_type, "enum", rule)])
         count = await self._store.read(
-            lambda tx: self._jobs.count_sub_jobs(
-                tx, call.project_id, job_types=types, status=status, job_id=job_id
-            )
+            lambda tx: self._jobs.count_sub_jobs(tx, call.project_id, job_types=types, status=status, job_id=job_id)
         )
         return schemas.Count(count=count)
 
@@ -169,7 +167,8 @@ class JobsApi:
         return schemas.JobV1(job=detail)
 
     @operation(
-        "ShowJobDetail", "GET", "/v2/{project_id}/job/{job_id}", action="workspace:jobs:get", codes=FAMILY_14, tag="jobs",
+        "ShowJobDetail", "GET", "/v2/{project_id}/job/{job_id}", action="workspace:jobs:get", codes=FAMILY_14,
+        tag="jobs",
     )  # fmt: skip
     async def show_v2(
         self, call: CurrentCall, job_id: Annotated[str, Path(min_length=1, max_length=255)]

@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import and_, bindparam, case, delete, insert, or_, select, update
@@ -83,6 +84,7 @@ class Port:
 VPC_COLUMNS = [vpcs.c[name] for name in Vpc.__dataclass_fields__]
 SUBNET_COLUMNS = [subnets.c[name] for name in Subnet.__dataclass_fields__]
 PORT_COLUMNS = [ports.c[name] for name in Port.__dataclass_fields__]
+_VPC_VALUES, _SUBNET_VALUES = itemgetter(*Vpc.__dataclass_fields__), itemgetter(*Subnet.__dataclass_fields__)
 
 _FIND_VPC = prepare(select(*VPC_COLUMNS).where(vpcs.c.id == bindparam("id"), vpcs.c.project_id == bindparam("project")))
 _FIND_SUBNET = prepare(
@@ -154,12 +156,12 @@ class Networks:
     def find_vpc(self, tx: Tx, project_id: str, vpc_id: str) -> Vpc | None:
         """The VPC with this id, when it belongs to the project."""
         row = tx.row(_FIND_VPC, {"id": vpc_id, "project": project_id})
-        return None if row is None else Vpc(**row_values(row))
+        return None if row is None else Vpc(*_VPC_VALUES(row))
 
     def find_subnet(self, tx: Tx, project_id: str, subnet_id: str) -> Subnet | None:
         """The subnet with this id (`subnet_id` of the contract), when it belongs to the project."""
         row = tx.row(_FIND_SUBNET, {"id": subnet_id, "project": project_id})
-        return None if row is None else Subnet(**row_values(row))
+        return None if row is None else Subnet(*_SUBNET_VALUES(row))
 
     def has_free_address(self, tx: Tx, subnet: Subnet) -> bool:
         """Whether `reserve` would find an address now."""

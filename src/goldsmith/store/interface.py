@@ -8,8 +8,10 @@ its statements: it may run again, in another thread, or together with others in 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
 from typing import Any, Protocol, TypeVar
 
+from pydantic_core import to_json
 from sqlalchemy import Dialect, Executable
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.expression import ClauseElement
@@ -45,6 +47,11 @@ def prepare(statement: Executable) -> Prepared:
     return Prepared(statement)
 
 
+def document(value: Any) -> str:
+    """JSON text as it is kept in a column (a quarter of the time `json.dumps` takes)."""
+    return to_json(value).decode()
+
+
 def compile_statement(statement: Executable, dialect: Dialect) -> tuple[str, dict[str, Any]]:
     """SQL text and bound values of `statement`, with `IN` lists written out."""
     assert isinstance(statement, ClauseElement)
@@ -77,6 +84,34 @@ class Tx(Protocol):
 
     def after_commit(self, call: Callable[[], None]) -> None:
         """Call this once the transaction is durable; not at all when it fails. Runs in the writer's thread."""
+
+
+companion: ContextVar[Callable[[Tx, Any], None] | None] = ContextVar("companion", default=None)
+"""Runs after every piece of work written from this context, in the same transaction, with the work's result.
+
+What it raises is the write's failure: neither the work nor its companion is kept.
+"""
+
+
+def accompanied(work: Callable[[Tx], T]) -> Callable[[Tx], T]:
+    """`work`, followed by the companion of the caller's context if there is one."""
+    follow = companion.get()
+    if follow is None:
+        return work
+
+    def both(tx: Tx) -> T:
+        result = work(tx)
+        follow(tx, result)
+        return result
+
+    return both
+
+
+class Reader(Protocol):
+    """A database that can be looked at."""
+
+    def read_now(self, work: Callable[[Tx], T]) -> T:
+        """Run `work` on a consistent snapshot; blocks."""
 
 
 class Store(Protocol):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any, Protocol
 from uuid import uuid4
 
@@ -188,12 +189,15 @@ class Users:
         return count, [_user_of(row) for row in rows]
 
 
+_VALUES = itemgetter(*WorkspaceUser.__slots__)
 _FLAGS = ("enable_change_password", "next_login_change_password", "password_never_expired", "disabled")
 
 
 def _user_of(row: Row) -> WorkspaceUser:
-    values = {name: row[name] for name in WorkspaceUser.__slots__}
-    return WorkspaceUser(**values | {name: bool(row[name]) for name in _FLAGS})
+    values = dict(zip(WorkspaceUser.__slots__, _VALUES(row), strict=True))
+    for name in _FLAGS:
+        values[name] = bool(values[name])
+    return WorkspaceUser(**values)
 
 
 def _row_of(user: WorkspaceUser) -> dict[str, Any]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import bindparam, insert, select, update
 
-from goldsmith.store import Tx, prepare
+from goldsmith.store import Tx, document, prepare
 from goldsmith.workflows.definition import Workflow
 from goldsmith.workflows.models import workflow_steps, workflows
 
@@ -68,7 +67,7 @@ class Queue:
         tx.run(
             _INSERT,
             {
-                "id": workflow_id, "kind": kind, "subject": subject, "parameters": json.dumps(parameters),
+                "id": workflow_id, "kind": kind, "subject": subject, "parameters": document(parameters),
                 "state": "queued", "phase": "do", "step": first, "step_since": now, "attempts": 0, "run_at": now,
                 "owner": None, "epoch": 0, "lease_until": 0, "cancel": 0, "error": "", "created_at": now,
                 "ended_at": None,

@@ -2,7 +2,7 @@
 
 | Step | Effect | Undo | Why repeating is safe | Limit |
 |---|---|---|---|---|
-| stop_machine | the guest shuts down, or is cut off after 30 s | - | a stopped or absent machine is left alone | 120 s |
+| stop_machine | the guest shuts down, or is cut off after 30 s | - | a stopped machine is left alone | 120 s |
 | remove_machine | machine, disk and sockets are gone | - | absent is fine | 120 s |
 | give_address_back | the cloud forgets the address | - | absent is fine | 60 s |
 | unregister | record removed; room, quota and address given back | - | one transaction | 60 s |

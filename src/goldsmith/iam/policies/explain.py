@@ -20,8 +20,10 @@ class Reason(StrEnum):
     SESSION_POLICY = "session_policy"
 
 
-_SHOWN = 60
-"""Longest name of a policy or statement in a message."""
+_SHOWN = 44
+"""Longest name of a user, policy or statement in a message."""
+
+_SHOWN_ACTION = 60
 
 
 def explain(
@@ -40,7 +42,7 @@ def explain(
         Reason.IMPLICIT_DENY: ("may not", "no statement allows it."),
         Reason.SESSION_POLICY: ("may not", "the policy of the temporary credentials does not allow it."),
     }[reason]
-    return _sentence(f"{_short(who)} {verb} perform {_short(action)}", resource, cause)
+    return _sentence(f"{_short(who)} {verb} perform {_short(action, _SHOWN_ACTION)}", resource, cause)
 
 
 def explain_dependency(action: str, missing: str, *, resource: str = "", who: str = "You") -> str:
@@ -49,7 +51,9 @@ def explain_dependency(action: str, missing: str, *, resource: str = "", who: st
     `resource` is that of the action itself.
     """
     return _sentence(
-        f"{_short(who)} may not perform {_short(action)}", resource, f"dependency {_short(missing)} is missing."
+        f"{_short(who)} may not perform {_short(action, _SHOWN_ACTION)}",
+        resource,
+        f"dependency {_short(missing, _SHOWN_ACTION)} is missing.",
     )
 
 

@@ -30,7 +30,7 @@ from goldsmith.iam.policies.urn import (
     is_action_pattern,
     resource_pattern_problem,
     resources_test,
-)  # fmt: skip
+)
 
 __all__ = ["Effect", "Policy", "PolicyProblem", "Statement", "Version", "parse"]
 

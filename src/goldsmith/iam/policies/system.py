@@ -31,7 +31,9 @@ def _allow(*actions: str) -> dict[str, Any]:
 
 def _reads(*services: str) -> tuple[str, ...]:
     """The actions of these services that change nothing."""
-    return tuple(f"{service}:*:{verb}*" for service in services for verb in ("get", "list", "count", "check"))
+    return tuple(
+        f"{service}:*:{verb}*" for service in services for verb in ("get", "list", "count", "check", "validate")
+    )
 
 
 _NEIGHBOURS = ("ims", "vpc", "ecs", "evs", "eps")

@@ -1,0 +1,89 @@
+"""Showing and listing image servers: does it take longer when there are a hundred thousand of them?"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from pathlib import Path
+
+from harness import NO_WORKERS, Measured, Ratio, Result, Server, data_folder, goldsmith, median, send, summary, table
+from sqlalchemy import insert
+
+from goldsmith.ids import Snowflakes
+from goldsmith.image_servers.models import image_servers
+from goldsmith.setup import DATABASE
+from goldsmith.store import Tx, prepare
+from goldsmith.store.sqlite import SqliteStore
+
+FEW, MANY = 100, 100_000
+ROUNDS = 5
+REQUESTS = 1000
+CONNECTIONS = 2
+GOAL = 1.3
+_INSERT = prepare(insert(image_servers))
+
+
+def measure(seconds: float) -> Result:
+    """Alternate between a service with few and one with many rows; `seconds` is ignored."""
+    rounds: dict[str, list[Measured]] = {}
+    with contextlib.ExitStack() as stack:
+        servers = {count: _service_with(count, stack) for count in (FEW, MANY)}
+        for _ in range(ROUNDS):
+            for what in ("show", "list"):
+                for count, (server, ids) in servers.items():
+                    rounds.setdefault(f"{what} at {count:,}", []).append(_turn(server, what, ids))
+    figures = summary(rounds)
+    rows = [[name, *(found[key] for key in ("p50_ms", "p99_ms", "server_cpu_us"))] for name, found in figures.items()]
+    table(f"Reads ({CONNECTIONS} connections, medians of {ROUNDS} alternating rounds)",
+          ["", "p50 ms", "p99 ms", "server CPU us"], rows)  # fmt: skip
+    return Result("reads", figures, [_ratio(rounds, what) for what in ("show", "list")])
+
+
+def _ratio(rounds: dict[str, list[Measured]], what: str) -> Ratio:
+    pairs = zip(rounds[f"{what} at {MANY:,}"], rounds[f"{what} at {FEW:,}"], strict=True)
+    value = median([many.ms(0.99) / few.ms(0.99) for many, few in pairs])
+    return Ratio(f"p99 of {what} at {MANY:,} image servers beside {FEW}", value, GOAL, at_least=False)
+
+
+def _service_with(count: int, stack: contextlib.ExitStack) -> tuple[Server, list[str]]:
+    folder = stack.enter_context(data_folder())
+    with goldsmith(folder, **NO_WORKERS):
+        pass  # makes the data folder
+    project_id = json.loads((folder / "credentials.json").read_text())["project_id"]
+    ids = _fill(folder / DATABASE, project_id, count)
+    return stack.enter_context(goldsmith(folder, **NO_WORKERS)), ids
+
+
+def _fill(database: Path, project_id: str, count: int) -> list[str]:
+    """Insert rows as creates leave them."""
+    ids, now = Snowflakes(), int(time.time() * 1000)
+    ref = {"id": "image", "image_type": "gold", "spce_code": "code", "product_id": "product"}
+    accounts = [{"account": "administrator", "account_type": "USER"}]
+    made: list[str] = []
+
+    def work(tx: Tx) -> None:
+        for number in range(count):
+            server_id = ids.next()
+            made.append(server_id)
+            tx.run(
+                _INSERT,
+                {
+                    "id": server_id, "project_id": project_id, "name": f"read {number}", "description": "",
+                    "status": "ACTIVE", "image_ref": json.dumps(ref), "authorize_accounts": json.dumps(accounts),
+                    "enterprise_project_id": "0", "spec": json.dumps({"filler": "x" * 1200}), "server_group_id": "group",
+                    "app_group_id": "app", "server_id": "server", "instance_id": "machine", "image_id": "",
+                    "workflow_id": "workflow", "create_time": now, "update_time": now,
+                },
+            )  # fmt: skip
+
+    with contextlib.closing(SqliteStore(database)) as store:
+        store.write_now(work)
+    return made
+
+
+def _turn(server: Server, what: str, ids: list[str]) -> Measured:
+    step = max(1, len(ids) // REQUESTS)
+    targets = ["?limit=10"] * REQUESTS if what == "list" else [f"/{ids[n * step % len(ids)]}" for n in range(REQUESTS)]
+    requests = [server.signed("GET", server.project(f"/image-servers{target}")) for target in targets]
+    return send(server, requests, connections=CONNECTIONS)

@@ -1,0 +1,50 @@
+"""goldsmith measured side by side with what it is compared to: `make bench`.
+
+    python benchmarks/run.py [--only NAME ...] [--seconds N] [--json FILE]
+
+Prints a table for every benchmark and, at the end, one line for every figure that has a goal. Absolute numbers
+depend on the machine; what counts are the ratios, which come from alternating runs on the same machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import importlib
+import json
+import os
+import platform
+import sys
+import time
+from pathlib import Path
+
+from harness import Result
+
+BENCHMARKS = ("creates", "memory", "decisions", "reads", "boots")
+
+
+def main() -> int:
+    """Run what was asked for; 1 when a goal was missed."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", action="append", choices=BENCHMARKS, help="run this one; may be repeated")
+    parser.add_argument("--seconds", type=float, default=3.0, help="length of one turn of `creates`")
+    parser.add_argument("--json", type=Path, help="write all figures to this file")
+    asked = parser.parse_args()
+    print(f"{platform.platform()}, Python {platform.python_version()}, {os.cpu_count()} CPUs, load {os.getloadavg()}")
+    results: list[Result] = []
+    for name in asked.only or BENCHMARKS:
+        started = time.perf_counter()
+        results.append(importlib.import_module(name).measure(asked.seconds))
+        print(f"  ({name}: {time.perf_counter() - started:.0f} s, load now {os.getloadavg()[0]:.1f})", flush=True)
+    ratios = [ratio for result in results for ratio in result.ratios]
+    print("\nFigures with a goal")
+    for ratio in ratios:
+        print(f"  {ratio.line()}")
+    if asked.json is not None:
+        found = [dataclasses.asdict(result) for result in results]
+        asked.json.write_text(json.dumps({"machine": platform.platform(), "results": found}, indent=1) + "\n")
+    return 0 if all(ratio.is_met for ratio in ratios) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

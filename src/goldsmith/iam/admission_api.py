@@ -1,0 +1,180 @@
+"""The gate of every operation: may this caller do this?
+
+First the operation's own action on everything it touches, then what it depends on.
+
+The order is that of the contract (authentication, section 6): an explicit deny wins, the root user may, an Allow is
+needed otherwise. A refusal says why, and carries the whole story encrypted for those who may open it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from goldsmith import errors
+from goldsmith.errors import ServiceError
+from goldsmith.http.operations import Access, Call, Resource, Touched
+from goldsmith.iam.policies.evaluate import Decision, PolicySet, Request
+from goldsmith.iam.policies.explain import explain_dependency
+from goldsmith.iam.policies.keys import ENTERPRISE_PROJECT
+from goldsmith.iam.service import Caller, Iam
+from goldsmith.iam.tokens import wire_time
+
+Context = dict[str, Any]
+
+
+class Admission:
+    """Authenticates callers, and decides their calls by their grants: the `Gate` of the routes."""
+
+    def __init__(self, iam: Iam, region: str) -> None:
+        self._iam = iam
+        self._region = region
+
+    async def authenticate(
+        self,
+        *,
+        method: str,
+        raw_path: bytes,
+        query_string: bytes,
+        headers: Sequence[tuple[bytes, bytes]],
+        body: bytes,
+        source_ip: str,
+    ) -> Caller:
+        """See `Iam.authenticate`."""
+        return await self._iam.authenticate(
+            method=method, raw_path=raw_path, query_string=query_string, headers=headers, body=body, source_ip=source_ip
+        )
+
+    async def admit(self, call: Call, touched: Callable[[], Awaitable[Touched]] | None) -> None:
+        """Let the call pass, noting the decision on it, or raise `FOREIGN_PROJECT` or `FORBIDDEN`.
+
+        For a list that names no single resource, being allowed on some is enough: `call.sees` then tells which.
+        """
+        operation, caller = call.operation, call.caller
+        project_name = ""
+        if operation.is_in_project:
+            project_name = (await self._iam.require_project(caller, call.project_id)).name
+        if operation.action is None:
+            return
+        policies = await self._iam.policies_of(caller.user_id)
+        if caller.is_root and not policies.grants and caller.session_policy is None:
+            call.decision = "root"
+            return
+        about = await touched() if touched is not None else Touched()
+        context = self._context(call, about, project_name)
+        decision = self._decide(call, policies, operation.action, about.resources, context)
+        if not decision.allowed and self._may_see_some(call, policies, decision):
+            call.decision = "some"
+        elif not decision.allowed:
+            raise self._refusal(call, decision.explanation, decision, context)
+        else:
+            call.decision = f"{decision.policy_name}/{decision.statement}" if decision.policy_name else decision.reason
+        if operation.access is Access.LIST and operation.resource_type is not None:
+            call.sees = self._filter(call, policies, context)
+        self._require_dependencies(call, policies, context, decision)
+
+    def _decide(
+        self, call: Call, policies: PolicySet, action: str, resources: Sequence[Resource], context: Context
+    ) -> Decision:
+        """The decision on the first resource that is refused, else on the last."""
+        caller, project = call.caller, call.project_id or caller_project(call)
+        decision = None
+        for resource in resources or (None,):
+            names = [self.urn(call, resource)] if resource is not None else []
+            request = Request(action, names, context | _facts_of(resource), project, caller.is_root)
+            decision = policies.decide(request, caller.session_policy)
+            if not decision.allowed:
+                break
+        assert decision is not None
+        return decision
+
+    def _may_see_some(self, call: Call, policies: PolicySet, decision: Decision) -> bool:
+        operation = call.operation
+        if operation.access is not Access.LIST or operation.resource_type is None:
+            return False
+        if decision.reason != "implicit_deny" or call.caller.is_root:
+            return False
+        return policies.could_allow(operation.action or "", project_id=call.project_id or caller_project(call))
+
+    def _filter(self, call: Call, policies: PolicySet, context: Context) -> Callable[[Iterable[Resource]], list[bool]]:
+        caller = call.caller
+
+        def sees(resources: Iterable[Resource]) -> list[bool]:
+            candidates = [(self.urn(call, each), context | _facts_of(each)) for each in resources]
+            return policies.visible(
+                call.operation.action or "", candidates, project_id=call.project_id or caller_project(call),
+                is_root=caller.is_root, session=caller.session_policy,
+            )  # fmt: skip
+
+        return sees
+
+    def _require_dependencies(self, call: Call, policies: PolicySet, context: Context, decision: Decision) -> None:
+        for needed in call.operation.dependencies:
+            found = self._decide(call, policies, needed, (), context)
+            if not found.allowed:
+                text = explain_dependency(
+                    call.operation.action or "", needed, resource=decision.resource, who=f"User {call.caller.user_name}"
+                )
+                raise self._refusal(call, text, found, context)
+
+    def urn(self, call: Call, resource: Resource) -> str:
+        """`<service>:<region>:<account>:<type>:<id>` of what a call touches."""
+        service = (call.operation.action or "").partition(":")[0]
+        return f"{service}:{self._region}:{call.caller.domain_id}:{resource.type}:{resource.id or '*'}"
+
+    def _context(self, call: Call, touched: Touched, project_name: str) -> Context:
+        """The global keys that are known of this call (contract: authentication, section 6)."""
+        caller = call.caller
+        context: Context = {
+            "g:CurrentTime": wire_time(self._iam.now_ms()),
+            "g:UserId": caller.user_id,
+            "g:UserName": caller.user_name,
+            "g:DomainId": caller.domain_id,
+            "g:DomainName": caller.domain_name,
+            "g:ProjectName": project_name,
+            "g:PrincipalUrn": f"iam::{caller.domain_id}:user:{caller.user_name}",
+            "g:PrincipalAccount": caller.domain_id,
+            "g:PrincipalType": "User",
+            "g:PrincipalIsRootUser": str(caller.is_root).lower(),
+            "g:MFAPresent": "false",
+            "g:SourceIp": call.source_ip,
+            "g:SecureTransport": str(call.is_secure).lower(),
+            "g:RequestedRegion": self._region,
+            "g:UserAgent": call.user_agent,
+            "g:Referer": call.referer,
+        }
+        if caller.token is not None:
+            context["g:TokenIssueTime"] = wire_time(caller.token.issued_at)
+        if touched.request_tags:
+            context["g:TagKeys"] = list(touched.request_tags)
+            context |= {f"g:RequestTag/{key}": value for key, value in touched.request_tags.items()}
+        return {key: value for key, value in context.items() if value != ""}
+
+    def _refusal(self, call: Call, text: str, decision: Decision, context: Mapping[str, Any]) -> ServiceError:
+        call.decision = f"{decision.policy_name}/{decision.statement}" if decision.policy_name else decision.reason
+        story = {
+            "user": call.caller.user_name, "operation": call.operation.name, "action": decision.action,
+            "resource": decision.resource, "reason": str(decision.reason), "policy_id": decision.policy_id,
+            "policy": decision.policy_name, "statement": decision.statement, "context": dict(context),
+            "request_id": call.request_id,
+        }  # fmt: skip
+        message = text.replace("You may", f"User {call.caller.user_name} may", 1)
+        refused = errors.FORBIDDEN.error(message)
+        refused.extras["encoded_authorization_message"] = self._iam.box.seal(json.dumps(story))
+        return refused
+
+
+def caller_project(call: Call) -> str | None:
+    """The project of a call whose path names none: that of the credential."""
+    return call.caller.project_id
+
+
+def _facts_of(resource: Resource | None) -> Context:
+    if resource is None:
+        return {}
+    facts: Context = {f"g:ResourceTag/{key}": value for key, value in resource.tags.items()}
+    if resource.enterprise_project_id is not None:
+        facts[ENTERPRISE_PROJECT] = resource.enterprise_project_id
+    return facts
+
