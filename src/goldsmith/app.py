@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import uvicorn
-from sqlalchemy import select
 from starlette.types import ASGIApp
 
 from goldsmith import __version__, setup, telemetry
@@ -30,7 +29,6 @@ from goldsmith.app_servers.views import Views as AppServerViews
 from goldsmith.app_servers.workflows.delete import DeleteAppServer
 from goldsmith.app_servers.workflows.power import SwitchAppServer
 from goldsmith.audit.api import AuditApi
-from goldsmith.audit.models import audit_records
 from goldsmith.audit.service import AuditTrail
 from goldsmith.catalog.api import CatalogApi
 from goldsmith.catalog.neighbours_api import NeighboursCatalogApi
@@ -64,7 +62,6 @@ from goldsmith.image_servers.workflows.delete import DeleteImageServer
 from goldsmith.images.api import ImagesApi
 from goldsmith.images.service import Images
 from goldsmith.jobs.api import JobsApi
-from goldsmith.jobs.models import jobs as job_records
 from goldsmith.jobs.service import Jobs
 from goldsmith.networks import listing as networks
 from goldsmith.networks.api import NetworksApi, PortsApi
@@ -89,8 +86,6 @@ log = logging.getLogger(__name__)
 SERVE_ROLE = "serve"
 SIMULATED_IMAGE_BYTES = 2 * 1024**3
 MANY = 1000
-SOON_MS = 600_000
-"""A job's record in the audit trail is never further from its beginning than this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +107,8 @@ class House:
     def asgi(self) -> ASGIApp:
         """The HTTP side."""
         app, envelope = application.build(
-            self.operations, Admission(self.iam, self.settings.region), title="goldsmith", version=__version__, trail=AuditTrail(self.store, self.iam),
-            limits=RateLimits(self.settings.limits, origin),
+            self.operations, Admission(self.iam, self.settings.region), title="goldsmith", version=__version__,
+            trail=AuditTrail(self.store, self.iam), limits=RateLimits(self.settings.limits, origin),
         )  # fmt: skip
         system.add_routes(app, self.store)
         return envelope
@@ -177,7 +172,7 @@ async def _furnish(
         PortsApi(store),
         ImagesApi(store, rooms.images),
         IamApi(iam),
-        *management_apis(iam, enterprise_projects.require_usable, _has_running_jobs),
+        *management_apis(iam, enterprise_projects.require_usable, jobs.has_running),
         EnterpriseProjectsApi(enterprise_projects),
         AuditApi(store),
         decisions,
@@ -208,15 +203,6 @@ def _what_remains(
         ServerGroupTagsApi(store, groups, group_rules),
         AppGroupsApi(store, app_groups, app_group_rules, groups, rooms.tenancy),
     )
-
-
-def _has_running_jobs(tx: Tx, user_id: str) -> bool:
-    """Whether jobs that the user started have not ended; the audit trail knows who started which."""
-    around = audit_records.c.time.between(job_records.c.begin_time - SOON_MS, job_records.c.begin_time + SOON_MS)
-    theirs = (audit_records.c.project_id == job_records.c.project_id) & around
-    theirs &= (audit_records.c.job_id == job_records.c.id) & (audit_records.c.user_id == user_id)
-    running = select(job_records.c.id).join(audit_records, theirs).where(job_records.c.status == "RUNNING")
-    return tx.row(running.limit(1)) is not None
 
 
 def _networks_of(tx: Tx, project_id: str) -> list[Network]:

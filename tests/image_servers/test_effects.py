@@ -161,7 +161,7 @@ def test_tags_are_kept(stocked_service: Service, make: Make) -> None:
 @pytest.mark.parametrize("nothing", [{"tags": None}, {"tags": []}, {"description": None, "availability_zone": None}])
 def test_null_and_nothing_mean_not_given(stocked_service: Service, make: Make, nothing: dict[str, Any]) -> None:
     server_id = make("nothing", nothing)
-    assert shown(stocked_service, server_id)["description"] == nothing.get("description", "Test image creation.") or ""
+    assert shown(stocked_service, server_id)["description"] == (nothing.get("description", "Test image creation.") or "")
     assert json.loads(app_server(stocked_service, server_id)["tags"]) == []
 
 

@@ -14,6 +14,7 @@ import pytest
 from tests.service import Service, leftovers
 
 WAIT = 10.0
+LOGIN_PATH = "/v3/auth/tokens"
 
 
 @dataclass(frozen=True)

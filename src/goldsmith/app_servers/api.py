@@ -17,6 +17,7 @@ from goldsmith.clouds.port import StopMode
 from goldsmith.http.operations import Access, Call, operation
 from goldsmith.http.routes import CurrentCall
 from goldsmith.http.wire import Empty, JobId, Limit, Offset, PathId
+from goldsmith.jobs.service import Origin
 from goldsmith.store import Row, Store, Tx
 
 TAG = "app servers"
@@ -134,12 +135,8 @@ class AppServersApi:
         return await self._delete(call, body.items, "items")
 
     async def _delete(self, call: Call, server_ids: Sequence[str], field: str) -> JobId:
-        job_id = await self._store.write(
-            lambda tx: self._tasks.delete(
-                tx, call.project_id, server_ids, field=field, service_transaction_id=call.service_transaction_id,
-                linked_id=call.linked_id,
-            )
-        )  # fmt: skip
+        origin = Origin(call.project_id, call.caller.user_id, call.service_transaction_id, call.linked_id)
+        job_id = await self._store.write(lambda tx: self._tasks.delete(tx, origin, server_ids, field=field))
         return JobId(job_id=job_id)
 
     @operation(

@@ -16,7 +16,7 @@ from goldsmith.app_servers.service import AppServers
 from goldsmith.clouds.port import StopMode
 from goldsmith.errors import Problems
 from goldsmith.ids import Snowflakes
-from goldsmith.jobs.service import Jobs, JobType
+from goldsmith.jobs.service import Jobs, JobType, Origin
 from goldsmith.store import Row, Tx
 from goldsmith.workflows import Queue
 
@@ -46,15 +46,12 @@ class AppServerTasks:
         self._app_servers, self._owners = app_servers, owners
         self._jobs, self._queue, self._ids = jobs, queue, ids
 
-    def delete(
-        self, tx: Tx, project_id: str, server_ids: Sequence[str], *, field: str = "items",
-        service_transaction_id: str = "", linked_id: str = "",
-    ) -> str:  # fmt: skip
+    def delete(self, tx: Tx, origin: Origin, server_ids: Sequence[str], *, field: str = "items") -> str:
         """Start the deletion of servers; returns the job's id. Unknown ids are ignored.
 
         Raises Conflict, with nothing started, when one of them belongs to an image server.
         """
-        problems = Problems()
+        problems, project_id = Problems(), origin.project_id
         _require_unique(server_ids, problems)
         found = [self._app_servers.find(tx, project_id, each) for each in server_ids]
         rows = [row for row in found if row is not None]
@@ -63,10 +60,7 @@ class AppServerTasks:
             if owner is not None:
                 problems.add(field, row["id"], "not_owned", owner.advice, conflict=True)
         problems.raise_if_any()
-        job_id = self._jobs.open(
-            tx, project_id, JobType.DELETE_APP_SERVER, sub_jobs_total=len(rows),
-            service_transaction_id=service_transaction_id, linked_id=linked_id,
-        )  # fmt: skip
+        job_id = self._jobs.open(tx, origin, JobType.DELETE_APP_SERVER, sub_jobs_total=len(rows))
         for row in rows:
             self._jobs.add_sub_job(
                 tx, job_id, project_id, JobType.DELETE_APP_SERVER, workflow_id=self._deletion_of(tx, row),

@@ -32,8 +32,8 @@ _HEAD = prepare(select(audit_head.c.count, audit_head.c.hash).where(audit_head.c
 _BEGIN = prepare(insert(audit_head))
 _MOVE = prepare(
     update(audit_head)
-    .where(audit_head.c.id == 1, audit_head.c.count == bindparam("before"))
-    .values(count=bindparam("after"), hash=bindparam("new_hash"))
+    .where(audit_head.c.id == 1)
+    .values(count=bindparam("new_count"), hash=bindparam("new_hash"))
 )
 _APPEND = prepare(insert(audit_records))
 _NEXT = prepare(
@@ -82,7 +82,7 @@ def append(tx: Tx, entry: Entry) -> None:
     record["sequence"], record["time"], record["previous_hash"] = count + 1, tx.now, previous
     record["hash"] = digest(record)
     tx.run(_APPEND, record)
-    tx.run(_MOVE, {"before": count, "after": count + 1, "new_hash": record["hash"]})
+    tx.run(_MOVE, {"new_count": count + 1, "new_hash": record["hash"]})
 
 
 def head_of(store: Reader) -> Head:

@@ -59,7 +59,7 @@ class ImageInfo:
 
 @dataclass(frozen=True, slots=True)
 class PortSpec:
-    """One reserved address: `cidr` and `gateway_ip` of its subnet, `dns_ip`, and the address and MAC that are its own."""
+    """One reserved address: `cidr`, `gateway_ip` and `dns_ip` of its subnet, and the address and MAC of its own."""
 
     id: str
     subnet_id: str

@@ -67,7 +67,8 @@ class EnterpriseProjectsApi:
 
     @operation(
         "ShowEnterpriseProject", "GET", ROOM + "/{enterprise_project_id}", surface=Surface.EPS, codes=CODES, tag=TAG,
-        action="eps:enterpriseProjects:get", resource_type="enterpriseProject", touches="touched", errors=(errors.NOT_FOUND,),
+        action="eps:enterpriseProjects:get", resource_type="enterpriseProject", touches="touched",
+        errors=(errors.NOT_FOUND,),
     )  # fmt: skip
     async def show(self, call: CurrentCall, enterprise_project_id: PathId) -> schemas.ProjectAnswer:
         """Show an enterprise project."""
@@ -76,8 +77,9 @@ class EnterpriseProjectsApi:
 
     @operation(
         "CreateEnterpriseProject", "POST", ROOM, surface=Surface.EPS, codes=CODES, tag=TAG, success=201,
-        action="eps:enterpriseProjects:create", access=Access.WRITE,
-        resource_type="enterpriseProject", touches="touched", errors=(errors.CONFLICT,), example={"name": "branch-north", "description": "The northern branch"},
+        action="eps:enterpriseProjects:create", access=Access.WRITE, resource_type="enterpriseProject",
+        touches="touched", errors=(errors.CONFLICT,),
+        example={"name": "branch-north", "description": "The northern branch"},
     )  # fmt: skip
     async def create(self, call: CurrentCall, body: schemas.NewEnterpriseProject) -> schemas.ProjectAnswer:
         """Make an enterprise project."""
@@ -85,9 +87,10 @@ class EnterpriseProjectsApi:
         return schemas.ProjectAnswer(enterprise_project=schemas.shown(made))
 
     @operation(
-        "UpdateEnterpriseProject", "PUT", ROOM + "/{enterprise_project_id}", surface=Surface.EPS, codes=CODES,
-        tag=TAG, action="eps:enterpriseProjects:update", access=Access.WRITE,
-        resource_type="enterpriseProject", touches="touched", errors=(errors.NOT_FOUND, errors.CONFLICT), example={"name": "branch-north", "description": "Two offices"},
+        "UpdateEnterpriseProject", "PUT", ROOM + "/{enterprise_project_id}", surface=Surface.EPS, codes=CODES, tag=TAG,
+        action="eps:enterpriseProjects:update", access=Access.WRITE, resource_type="enterpriseProject",
+        touches="touched", errors=(errors.NOT_FOUND, errors.CONFLICT),
+        example={"name": "branch-north", "description": "Two offices"},
     )  # fmt: skip
     async def update(
         self, call: CurrentCall, enterprise_project_id: PathId, body: schemas.EnterpriseProjectChanges
@@ -100,7 +103,8 @@ class EnterpriseProjectsApi:
     @operation(
         "EnableEnterpriseProject", "POST", ROOM + "/{enterprise_project_id}/action", surface=Surface.EPS, codes=CODES,
         tag=TAG, success=204, action="eps:enterpriseProjects:update", access=Access.WRITE,
-        resource_type="enterpriseProject", touches="touched", errors=(errors.NOT_FOUND, errors.CONFLICT), example={"action": "disable"},
+        resource_type="enterpriseProject", touches="touched", errors=(errors.NOT_FOUND, errors.CONFLICT),
+        example={"action": "disable"},
     )  # fmt: skip
     async def act(self, call: CurrentCall, enterprise_project_id: PathId, body: schemas.Act) -> None:
         """Enable or disable an enterprise project; nothing new may be put into a disabled one."""

@@ -280,7 +280,7 @@ class GuardedProtocol(HttpToolsProtocol):
         if cycle is None or (cycle.response_complete and not self._in_body):
             self._answer(error)
         elif cycle.response_complete:
-            self.transport.close()  # the request was answered before its body was here
+            self._end()  # the request was answered before its body was here
         elif self._in_body and self.pipeline:
             self.pipeline.clear()
         elif self._in_body and not cycle.response_started:
@@ -305,8 +305,12 @@ class GuardedProtocol(HttpToolsProtocol):
                 )
             ),
         ]  # fmt: skip
-        self._deadline = self.loop.time() + LINGER
         self.transport.write(b"\r\n".join(lines) + b"\r\n\r\n" + bytes(response.body))
+        self._end()
+
+    def _end(self) -> None:
+        """Say no more, and give the client time to read what was said."""
+        self._deadline = self.loop.time() + LINGER
         if self.transport.can_write_eof():
             self.transport.write_eof()
         else:

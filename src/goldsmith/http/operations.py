@@ -70,10 +70,10 @@ class Operation:
 
     `action` is None for operations that need a credential but no permission, `is_public` marks those that need
     neither. `codes` replaces the catalogue's code per HTTP status where the operation's family has its own
-    (contract: errors, section 2). `check_world` looks for further problems in a body whose shape is wrong, so that
-    one answer reports everything. `accepts_unsigned_payload` lets a signature leave out the body (uploads). `example`
-    is a request body, `answer` a response body. `raw` operations read the body themselves. `touches` names the method that tells which resources a call is about, before its body has
-    been validated.
+    (contract: errors, section 2). `check_world` names the method that looks for further problems in a body whose
+    shape is wrong, so that one answer reports everything; `touches` the one that tells which resources a call is
+    about, before its body has been validated. `accepts_unsigned_payload` lets a signature leave out the body
+    (uploads). `example` is a request body, `answer` a response body.
     """
 
     name: str

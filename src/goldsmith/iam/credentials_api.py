@@ -182,8 +182,8 @@ class CredentialsApi(TouchesNamed):
 
     @operation(
         "DeletePermanentAccessKey", "DELETE", ROOM + "/{access_key}", surface=EXTENSION, codes=CODES, tag=TAG,
-        success=204, action="iam:credentials:deleteCredential", access=Access.WRITE, resource_type="user", touches="touched",
-        errors=(errors.NOT_FOUND,),
+        success=204, action="iam:credentials:deleteCredential", access=Access.WRITE, resource_type="user",
+        touches="touched", errors=(errors.NOT_FOUND,),
     )  # fmt: skip
     async def delete(self, call: CurrentCall, access_key: PathId) -> None:
         """Delete a permanent access key; the tokens of its user end with it."""

@@ -96,7 +96,8 @@ class GroupsApi(TouchesNamed):
 
     @operation(
         "KeystoneCreateGroup", "POST", "/v3/groups", surface=Surface.IAM, tag=TAG, success=201,
-        action="iam:groups:createGroup", access=Access.WRITE, resource_type="group", touches="touched", errors=(errors.CONFLICT,),
+        action="iam:groups:createGroup", access=Access.WRITE, resource_type="group", touches="touched",
+        errors=(errors.CONFLICT,),
         example={"group": {"name": "image builders", "description": "They build golden images."}},
     )  # fmt: skip
     async def create(self, call: CurrentCall, body: NewGroupRequest) -> GroupAnswer:
@@ -121,7 +122,8 @@ class GroupsApi(TouchesNamed):
 
     @operation(
         "KeystoneShowGroup", "GET", "/v3/groups/{group_id}", surface=Surface.IAM, tag=TAG,
-        action="iam:groups:getGroup", access=Access.READ, resource_type="group", touches="touched", errors=(errors.NOT_FOUND,),
+        action="iam:groups:getGroup", access=Access.READ, resource_type="group", touches="touched",
+        errors=(errors.NOT_FOUND,),
     )  # fmt: skip
     async def show(self, call: CurrentCall, group_id: PathId) -> GroupAnswer:
         """Show a group."""
@@ -141,7 +143,8 @@ class GroupsApi(TouchesNamed):
 
     @operation(
         "KeystoneDeleteGroup", "DELETE", "/v3/groups/{group_id}", surface=Surface.IAM, tag=TAG, success=204,
-        action="iam:groups:deleteGroup", access=Access.WRITE, resource_type="group", touches="touched", errors=(errors.NOT_FOUND,),
+        action="iam:groups:deleteGroup", access=Access.WRITE, resource_type="group", touches="touched",
+        errors=(errors.NOT_FOUND,),
     )  # fmt: skip
     async def delete(self, call: CurrentCall, group_id: PathId) -> None:
         """Delete a group with its grants; its members stay."""
@@ -149,8 +152,8 @@ class GroupsApi(TouchesNamed):
 
     @operation(
         "KeystoneAddUserToGroup", "PUT", "/v3/groups/{group_id}/users/{user_id}", surface=Surface.IAM, tag=TAG,
-        success=204, action="iam:permissions:addUserToGroup", access=Access.WRITE, resource_type="group", touches="touched",
-        errors=(errors.NOT_FOUND,),
+        success=204, action="iam:permissions:addUserToGroup", access=Access.WRITE, resource_type="group",
+        touches="touched", errors=(errors.NOT_FOUND,),
     )  # fmt: skip
     async def add_member(self, call: CurrentCall, group_id: PathId, user_id: PathId) -> None:
         """Put a user into a group."""
@@ -158,8 +161,8 @@ class GroupsApi(TouchesNamed):
 
     @operation(
         "KeystoneCheckUserInGroup", "HEAD", "/v3/groups/{group_id}/users/{user_id}", surface=Surface.IAM, tag=TAG,
-        success=204, action="iam:permissions:checkUserInGroup", access=Access.READ, resource_type="group", touches="touched",
-        errors=(errors.NOT_FOUND,),
+        success=204, action="iam:permissions:checkUserInGroup", access=Access.READ, resource_type="group",
+        touches="touched", errors=(errors.NOT_FOUND,),
     )  # fmt: skip
     async def check_member(self, call: CurrentCall, group_id: PathId, user_id: PathId) -> None:
         """Tell whether a user is in a group."""
@@ -167,8 +170,8 @@ class GroupsApi(TouchesNamed):
 
     @operation(
         "KeystoneRemoveUserFromGroup", "DELETE", "/v3/groups/{group_id}/users/{user_id}", surface=Surface.IAM, tag=TAG,
-        success=204, action="iam:permissions:removeUserFromGroup", access=Access.WRITE, resource_type="group", touches="touched",
-        errors=(errors.NOT_FOUND,),
+        success=204, action="iam:permissions:removeUserFromGroup", access=Access.WRITE, resource_type="group",
+        touches="touched", errors=(errors.NOT_FOUND,),
     )  # fmt: skip
     async def remove_member(self, call: CurrentCall, group_id: PathId, user_id: PathId) -> None:
         """Take a user out of a group."""

@@ -37,8 +37,8 @@ class IdentityPoliciesApi(TouchesNamed):
 
     @operation(
         "CreatePolicyV5", "POST", "/v5/policies", surface=EXTENSION, codes=CODES, tag=TAG, success=201,
-        action="iam:policies:createV5", access=Access.WRITE, resource_type="policy", touches="touched", errors=(errors.CONFLICT,),
-        example={"policy_name": "viewers", "policy_document": DOCUMENT},
+        action="iam:policies:createV5", access=Access.WRITE, resource_type="policy", touches="touched",
+        errors=(errors.CONFLICT,), example={"policy_name": "viewers", "policy_document": DOCUMENT},
     )  # fmt: skip
     async def create(self, call: CurrentCall, body: schemas.NewIdentityPolicy) -> schemas.IdentityPolicyAnswer:
         """Make an identity policy; the place of a fault in its document is named."""
@@ -82,7 +82,8 @@ class IdentityPoliciesApi(TouchesNamed):
 
     @operation(
         "UpdatePolicyV5", "PUT", ROOM, surface=EXTENSION, codes=CODES, tag=TAG, action="iam:policies:updateV5",
-        access=Access.WRITE, resource_type="policy", touches="touched", errors=GONE, example={"description": "May look, not touch."},
+        access=Access.WRITE, resource_type="policy", touches="touched", errors=GONE,
+        example={"description": "May look, not touch."},
     )  # fmt: skip
     async def update(self, call: CurrentCall, policy_id: PathId, body: schemas.IdentityPolicyChanges) -> Empty:
         """Change the description of an identity policy."""
@@ -92,7 +93,8 @@ class IdentityPoliciesApi(TouchesNamed):
 
     @operation(
         "DeletePolicyV5", "DELETE", ROOM, surface=EXTENSION, codes=CODES, tag=TAG, action="iam:policies:deleteV5",
-        access=Access.WRITE, resource_type="policy", touches="touched", success=204, errors=(errors.NOT_FOUND, errors.CONFLICT),
+        access=Access.WRITE, resource_type="policy", touches="touched", success=204,
+        errors=(errors.NOT_FOUND, errors.CONFLICT),
     )  # fmt: skip
     async def delete(self, call: CurrentCall, policy_id: PathId) -> None:
         """Delete an identity policy that is attached to nobody."""
@@ -152,8 +154,8 @@ class IdentityPoliciesApi(TouchesNamed):
 
     @operation(
         "DeletePolicyVersionV5", "DELETE", ROOM + "/versions/{version_id}", surface=EXTENSION, codes=CODES, tag=TAG,
-        success=204, action="iam:policies:deleteVersionV5", access=Access.WRITE, resource_type="policy", touches="touched",
-        errors=(errors.NOT_FOUND, errors.CONFLICT),
+        success=204, action="iam:policies:deleteVersionV5", access=Access.WRITE, resource_type="policy",
+        touches="touched", errors=(errors.NOT_FOUND, errors.CONFLICT),
     )  # fmt: skip
     async def delete_version(self, call: CurrentCall, policy_id: PathId, version_id: VersionId) -> None:
         """Delete a version that is not in force."""

@@ -75,7 +75,8 @@ class PermanentKeys:
 
     async def owner_of(self, caller: Caller, key: str) -> str | None:
         """Id of the user whose key it is; None when the account has no such key."""
-        owner: str | None = await self._iam.store.read(lambda tx: tx.scalar(_OWNER, {"of": key, "domain": caller.domain_id}))
+        where = {"of": key, "domain": caller.domain_id}
+        owner: str | None = await self._iam.store.read(lambda tx: tx.scalar(_OWNER, where))
         return owner
 
     async def change(self, caller: Caller, key: str, changes: Mapping[str, Any]) -> Row:

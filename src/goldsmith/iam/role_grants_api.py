@@ -35,8 +35,8 @@ class RoleGrantsApi(TouchesNamed):
 
     @operation(
         "KeystoneAssociateGroupWithDomainPermission", "PUT", ACCOUNT + "/{role_id}", surface=Surface.IAM, tag=TAG,
-        success=204, action="iam:permissions:grantRoleToGroupOnDomain", access=Access.WRITE, resource_type="group", touches="touched",
-        errors=GONE,
+        success=204, action="iam:permissions:grantRoleToGroupOnDomain", access=Access.WRITE, resource_type="group",
+        touches="touched", errors=GONE,
     )  # fmt: skip
     async def grant_in_account(self, call: CurrentCall, domain_id: PathId, group_id: PathId, role_id: PathId) -> None:
         """Grant a policy to a group for what belongs to no project."""
@@ -45,7 +45,8 @@ class RoleGrantsApi(TouchesNamed):
 
     @operation(
         "KeystoneCheckDomainPermissionForGroup", "HEAD", ACCOUNT + "/{role_id}", surface=Surface.IAM, tag=TAG,
-        success=204, action="iam:permissions:checkRoleForGroupOnDomain", resource_type="group", touches="touched", errors=GONE,
+        success=204, action="iam:permissions:checkRoleForGroupOnDomain", resource_type="group", touches="touched",
+        errors=GONE,
     )  # fmt: skip
     async def check_in_account(self, call: CurrentCall, domain_id: PathId, group_id: PathId, role_id: PathId) -> None:
         """Tell whether a group holds a policy for what belongs to no project."""
@@ -65,8 +66,8 @@ class RoleGrantsApi(TouchesNamed):
 
     @operation(
         "KeystoneRemoveDomainPermissionFromGroup", "DELETE", ACCOUNT + "/{role_id}", surface=Surface.IAM, tag=TAG,
-        success=204, action="iam:permissions:revokeRoleFromGroupOnDomain", access=Access.WRITE, resource_type="group", touches="touched",
-        errors=GONE,
+        success=204, action="iam:permissions:revokeRoleFromGroupOnDomain", access=Access.WRITE, resource_type="group",
+        touches="touched", errors=GONE,
     )  # fmt: skip
     async def revoke_in_account(self, call: CurrentCall, domain_id: PathId, group_id: PathId, role_id: PathId) -> None:
         """Take a policy for what belongs to no project from a group."""
@@ -75,8 +76,8 @@ class RoleGrantsApi(TouchesNamed):
 
     @operation(
         "KeystoneAssociateGroupWithProjectPermission", "PUT", PROJECT + "/{role_id}", surface=Surface.IAM, tag=TAG,
-        success=204, action="iam:permissions:grantRoleToGroupOnProject", access=Access.WRITE, resource_type="group", touches="touched",
-        errors=GONE,
+        success=204, action="iam:permissions:grantRoleToGroupOnProject", access=Access.WRITE, resource_type="group",
+        touches="touched", errors=GONE,
     )  # fmt: skip
     async def grant_in_project(
         self, call: CurrentCall, granted_project_id: PathId, group_id: PathId, role_id: PathId
@@ -87,7 +88,8 @@ class RoleGrantsApi(TouchesNamed):
 
     @operation(
         "KeystoneCheckProjectPermissionForGroup", "HEAD", PROJECT + "/{role_id}", surface=Surface.IAM, tag=TAG,
-        success=204, action="iam:permissions:checkRoleForGroupOnProject", resource_type="group", touches="touched", errors=GONE,
+        success=204, action="iam:permissions:checkRoleForGroupOnProject", resource_type="group", touches="touched",
+        errors=GONE,
     )  # fmt: skip
     async def check_in_project(
         self, call: CurrentCall, granted_project_id: PathId, group_id: PathId, role_id: PathId
@@ -120,8 +122,8 @@ class RoleGrantsApi(TouchesNamed):
 
     @operation(
         "UpdateDomainGroupInheritRole", "PUT", f"{EVERY_PROJECT}/{{role_id}}/{INHERITED}", surface=Surface.IAM,
-        tag=TAG, success=204, action="iam:permissions:grantRoleToGroup", access=Access.WRITE, resource_type="group", touches="touched",
-        errors=GONE,
+        tag=TAG, success=204, action="iam:permissions:grantRoleToGroup", access=Access.WRITE, resource_type="group",
+        touches="touched", errors=GONE,
     )  # fmt: skip
     async def grant_in_all_projects(
         self, call: CurrentCall, domain_id: PathId, group_id: PathId, role_id: PathId
@@ -131,8 +133,8 @@ class RoleGrantsApi(TouchesNamed):
         await self._granting.give(call.caller, Subject("group", group_id), role_id, IN_ALL_PROJECTS, "role_id")
 
     @operation(
-        "KeystoneCheckroleForGroup", "HEAD", f"{EVERY_PROJECT}/{{role_id}}/{INHERITED}", surface=Surface.IAM,
-        tag=TAG, success=204, action="iam:permissions:checkRoleForGroup", resource_type="group", touches="touched", errors=GONE,
+        "KeystoneCheckroleForGroup", "HEAD", f"{EVERY_PROJECT}/{{role_id}}/{INHERITED}", surface=Surface.IAM, tag=TAG,
+        success=204, action="iam:permissions:checkRoleForGroup", resource_type="group", touches="touched", errors=GONE,
     )  # fmt: skip
     async def check_in_all_projects(
         self, call: CurrentCall, domain_id: PathId, group_id: PathId, role_id: PathId

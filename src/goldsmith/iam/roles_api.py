@@ -72,7 +72,8 @@ class RolesApi(TouchesNamed):
 
     @operation(
         "ShowCustomPolicy", "GET", "/v3.0/OS-ROLE/roles/{role_id}", surface=EXTENSION, codes=CODES, tag=TAG,
-        action="iam:roles:getRole", access=Access.READ, resource_type="role", touches="touched", errors=(errors.NOT_FOUND,),
+        action="iam:roles:getRole", access=Access.READ, resource_type="role", touches="touched",
+        errors=(errors.NOT_FOUND,),
     )  # fmt: skip
     async def show_custom(self, call: CurrentCall, role_id: PathId) -> RoleAnswer:
         """Show a custom policy and how often it is granted."""
@@ -135,7 +136,8 @@ class RolesApi(TouchesNamed):
 
     @operation(
         "KeystoneShowPermission", "GET", "/v3/roles/{role_id}", surface=Surface.IAM, tag=TAG,
-        action="iam:roles:getRole", access=Access.READ, resource_type="role", touches="touched", errors=(errors.NOT_FOUND,),
+        action="iam:roles:getRole", access=Access.READ, resource_type="role", touches="touched",
+        errors=(errors.NOT_FOUND,),
     )  # fmt: skip
     async def show_role(self, call: CurrentCall, role_id: PathId) -> RoleAnswer:
         """Show a policy that can be granted."""

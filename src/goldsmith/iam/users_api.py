@@ -50,7 +50,8 @@ class IamUsersApi(TouchesNamed):
 
     @operation(
         "ShowUser", "GET", "/v3.0/OS-USER/users/{user_id}", surface=EXTENSION, codes=CODES, tag=TAG,
-        action="iam:users:getUser", access=Access.READ, resource_type="user", touches="touched", errors=(errors.NOT_FOUND,),
+        action="iam:users:getUser", access=Access.READ, resource_type="user", touches="touched",
+        errors=(errors.NOT_FOUND,),
     )  # fmt: skip
     async def show(self, call: CurrentCall, user_id: PathId) -> schemas.UserAnswer:
         """Show everything known of a user."""
@@ -104,7 +105,8 @@ class IamUsersApi(TouchesNamed):
 
     @operation(
         "KeystoneShowUser", "GET", "/v3/users/{user_id}", surface=Surface.IAM, tag=TAG, exclude_none=False,
-        action="iam:users:getUser", access=Access.READ, resource_type="user", touches="touched", errors=(errors.NOT_FOUND,),
+        action="iam:users:getUser", access=Access.READ, resource_type="user", touches="touched",
+        errors=(errors.NOT_FOUND,),
     )  # fmt: skip
     async def show_keystone_user(self, call: CurrentCall, user_id: PathId) -> schemas.KeystoneUserAnswer:
         """Show a user."""

@@ -15,7 +15,8 @@ from goldsmith.http.operations import Access, Call, Resource, Touched, operation
 from goldsmith.http.routes import CurrentCall
 from goldsmith.http.wire import Empty, JobId, Limit, Offset, PathId, wire_time
 from goldsmith.image_servers import schemas
-from goldsmith.image_servers.service import DEFAULT_ENTERPRISE_PROJECT, ImageServers, Origin
+from goldsmith.image_servers.service import DEFAULT_ENTERPRISE_PROJECT, ImageServers
+from goldsmith.jobs.service import Origin
 from goldsmith.store import Row, Store
 
 FAMILY = dict.fromkeys((400, 403, 404, 409, 500), "WKS.00129901")
@@ -114,7 +115,8 @@ class ImageServersApi:
     @operation(
         "ShowImageServer", "GET", "/v1/{project_id}/image-servers/{server_id}",
         action="workspace:imageServer:get", resource_type="imageServer", touches="touched",
-        condition_keys=("g:EnterpriseProjectId",), errors=(errors.NOT_FOUND,), answer=EXAMPLE_SERVER, tag="image servers",
+        condition_keys=("g:EnterpriseProjectId",), errors=(errors.NOT_FOUND,), answer=EXAMPLE_SERVER,
+        tag="image servers",
     )  # fmt: skip
     async def show(self, call: CurrentCall, server_id: PathId) -> schemas.ImageServer:
         """Show an image server."""
@@ -147,7 +149,8 @@ class ImageServersApi:
     @operation(
         "ShowImageServerScreenshot", "GET", "/v1/{project_id}/image-servers/{server_id}/actions/screenshot",
         action="workspace:imageServer:get", resource_type="imageServer", touches="touched",
-        condition_keys=("g:EnterpriseProjectId",), errors=(errors.NOT_FOUND, errors.CONFLICT), is_extension=True, content_type="image/png",
+        condition_keys=("g:EnterpriseProjectId",), errors=(errors.NOT_FOUND, errors.CONFLICT),
+        is_extension=True, content_type="image/png",
         tag="image servers",
     )  # fmt: skip
     async def screenshot(self, call: CurrentCall, server_id: PathId) -> Response:
@@ -191,7 +194,7 @@ def _tags(value: Any) -> dict[str, str]:
 
 
 def _origin(call: Call) -> Origin:
-    return Origin(call.project_id, call.service_transaction_id, call.linked_id)
+    return Origin(call.project_id, call.caller.user_id, call.service_transaction_id, call.linked_id)
 
 
 def _shown(row: Row) -> schemas.ImageServer:

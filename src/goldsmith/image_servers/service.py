@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import bindparam, delete, func, insert, select, update
@@ -22,7 +21,7 @@ from goldsmith.image_servers.models import image_servers
 from goldsmith.image_servers.preflight import Plan, Preflight, Rooms, name_problem
 from goldsmith.image_servers.schemas import CreateImageServer, UpdateImageServer
 from goldsmith.image_servers.states import Event, Status, sources, target
-from goldsmith.jobs.service import Jobs, JobType
+from goldsmith.jobs.service import Jobs, JobType, Origin
 from goldsmith.server_groups.service import ServerGroups
 from goldsmith.store import Row, Tx, document, prepare
 from goldsmith.workflows import Queue
@@ -61,15 +60,6 @@ _EMPTIED = prepare(
 _REMOVE = prepare(delete(image_servers).where(_i.id == bindparam("of")))
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Who asked, as far as the job keeps it."""
-
-    project_id: str
-    service_transaction_id: str = ""
-    linked_id: str = ""
-
-
 class ImageServers:
     """The image servers of all projects; every function runs inside the caller's transaction."""
 
@@ -87,10 +77,7 @@ class ImageServers:
         if found:
             raise errors.refusal(found)
         plan = preflight.plan
-        job_id = self._jobs.open(
-            tx, origin.project_id, JobType.CREATE_SERVER, sub_jobs_total=1,
-            service_transaction_id=origin.service_transaction_id, linked_id=origin.linked_id,
-        )  # fmt: skip
+        job_id = self._jobs.open(tx, origin, JobType.CREATE_SERVER, sub_jobs_total=1)
         server_id, workflow_id = self._ids.next(), self._ids.next()
         parameters = self._claim(tx, origin.project_id, server_id, request, plan)
         self._insert(tx, origin.project_id, server_id, workflow_id, request, parameters)
@@ -244,10 +231,7 @@ class ImageServers:
                 text = f"The image server is {row['status']}; wait until its job has ended."
                 problems.add("items", row["id"], "status", text, conflict=True)
         problems.raise_if_any()
-        job_id = self._jobs.open(
-            tx, origin.project_id, JobType.DELETE_SERVER, sub_jobs_total=len(rows),
-            service_transaction_id=origin.service_transaction_id, linked_id=origin.linked_id,
-        )  # fmt: skip
+        job_id = self._jobs.open(tx, origin, JobType.DELETE_SERVER, sub_jobs_total=len(rows))
         for row in rows:
             workflow_id = self._start_deletion(tx, row, recursive=recursive)
             self._jobs.add_sub_job(

@@ -4,7 +4,7 @@ Several sub jobs may follow the same workflow: whoever asks for the deletion of 
 already gets a job of their own that ends with the first.
 """
 
-from sqlalchemy import Column, ForeignKey, Index, Integer, Table, Text
+from sqlalchemy import Column, ForeignKey, Index, Integer, Table, Text, text
 
 from goldsmith.store import metadata
 
@@ -13,6 +13,7 @@ jobs = Table(
     metadata,
     Column("id", Text, primary_key=True),
     Column("project_id", Text, nullable=False),
+    Column("user_id", Text, nullable=False),
     Column("job_type", Text, nullable=False),
     Column("status", Text, nullable=False),
     Column("begin_time", Integer, nullable=False),
@@ -22,6 +23,8 @@ jobs = Table(
     Column("linked_id", Text, nullable=False),
 )
 Index("ix_jobs_list", jobs.c.project_id, jobs.c.job_type, jobs.c.id)
+Index("ix_jobs_running", jobs.c.user_id, sqlite_where=text("status = 'RUNNING'"),
+      postgresql_where=text("status = 'RUNNING'"))  # fmt: skip
 
 sub_jobs = Table(
     "sub_jobs",

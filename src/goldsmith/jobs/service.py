@@ -63,6 +63,7 @@ _FAILED = prepare(
 )
 _CLOSE = prepare(update(jobs).where(_j.id == bindparam("job")).values(status=bindparam("to"), end_time=bindparam("at")))
 _FIND = prepare(select(jobs).where(_j.id == bindparam("id"), _j.project_id == bindparam("project")))
+_RUNNING_OF = prepare(select(_j.id).where(_j.user_id == bindparam("user"), _j.status == "RUNNING").limit(1))
 _SUB_JOBS_OF = prepare(select(sub_jobs).where(_s.job_id == bindparam("job")).order_by(_s.id))
 
 
@@ -74,25 +75,32 @@ class Page:
     rows: list[Row]
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Who asked for a job, as far as the job keeps it."""
+
+    project_id: str
+    user_id: str
+    service_transaction_id: str = ""
+    linked_id: str = ""
+
+
 class Jobs:
     """The jobs of all projects; every function runs inside the caller's transaction."""
 
     def __init__(self, ids: Snowflakes) -> None:
         self._ids = ids
 
-    def open(
-        self, tx: Tx, project_id: str, job_type: JobType, *, sub_jobs_total: int,
-        service_transaction_id: str = "", linked_id: str = "",
-    ) -> str:  # fmt: skip
+    def open(self, tx: Tx, origin: Origin, job_type: JobType, *, sub_jobs_total: int) -> str:
         """A new job, RUNNING, or SUCCESS at once when it has nothing to do; returns its id."""
         job_id, now = self._ids.next(), tx.now
         tx.run(
             _INSERT_JOB,
             {
-                "id": job_id, "project_id": project_id, "job_type": job_type.value,
+                "id": job_id, "project_id": origin.project_id, "user_id": origin.user_id, "job_type": job_type.value,
                 "status": "RUNNING" if sub_jobs_total else "SUCCESS", "begin_time": now,
                 "end_time": None if sub_jobs_total else now, "sub_jobs_total": sub_jobs_total,
-                "service_transaction_id": service_transaction_id, "linked_id": linked_id,
+                "service_transaction_id": origin.service_transaction_id, "linked_id": origin.linked_id,
             },
         )  # fmt: skip
         return job_id
@@ -138,6 +146,10 @@ class Jobs:
     def sub_jobs_of(self, tx: Tx, job_id: str) -> list[Row]:
         """Its sub jobs, oldest first."""
         return list(tx.rows(_SUB_JOBS_OF, {"job": job_id}))
+
+    def has_running(self, tx: Tx, user_id: str) -> bool:
+        """Whether jobs that the user asked for have not ended."""
+        return tx.row(_RUNNING_OF, {"user": user_id}) is not None
 
     def list_jobs(self, tx: Tx, project_id: str, *, job_type: str, status: str, offset: int, limit: int) -> Page:
         """Image-server jobs of a project, newest first; empty filters match all."""

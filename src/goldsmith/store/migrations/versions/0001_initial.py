@@ -60,6 +60,61 @@ def upgrade() -> None:
         batch_op.create_index('ix_app_servers_group', ['server_group_id'], unique=False)
         batch_op.create_index('ix_app_servers_list', ['project_id', 'create_time'], unique=False)
 
+    op.create_table('audit_head',
+    sa.Column('id', sa.Integer(), autoincrement=False, nullable=False),
+    sa.Column('count', sa.Integer(), nullable=False),
+    sa.Column('hash', sa.Text(), nullable=False),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_audit_head'))
+    )
+    op.create_table('audit_records',
+    sa.Column('sequence', sa.Integer(), autoincrement=False, nullable=False),
+    sa.Column('time', sa.Integer(), nullable=False),
+    sa.Column('request_id', sa.Text(), nullable=False),
+    sa.Column('part', sa.Integer(), nullable=False),
+    sa.Column('operation', sa.Text(), nullable=False),
+    sa.Column('action', sa.Text(), nullable=False),
+    sa.Column('service', sa.Text(), nullable=False),
+    sa.Column('method', sa.Text(), nullable=False),
+    sa.Column('path', sa.Text(), nullable=False),
+    sa.Column('user_id', sa.Text(), nullable=False),
+    sa.Column('user_name', sa.Text(), nullable=False),
+    sa.Column('domain_id', sa.Text(), nullable=False),
+    sa.Column('domain_name', sa.Text(), nullable=False),
+    sa.Column('project_id', sa.Text(), nullable=False),
+    sa.Column('credential_kind', sa.Text(), nullable=False),
+    sa.Column('credential_id', sa.Text(), nullable=False),
+    sa.Column('source_ip', sa.Text(), nullable=False),
+    sa.Column('user_agent', sa.Text(), nullable=False),
+    sa.Column('resource_type', sa.Text(), nullable=False),
+    sa.Column('resource_ids', sa.Text(), nullable=False),
+    sa.Column('resource_name', sa.Text(), nullable=False),
+    sa.Column('job_id', sa.Text(), nullable=False),
+    sa.Column('enterprise_project_id', sa.Text(), nullable=False),
+    sa.Column('outcome', sa.Text(), nullable=False),
+    sa.Column('dry', sa.Integer(), nullable=False),
+    sa.Column('status', sa.Integer(), nullable=False),
+    sa.Column('error_code', sa.Text(), nullable=False),
+    sa.Column('decision', sa.Text(), nullable=False),
+    sa.Column('previous_hash', sa.Text(), nullable=False),
+    sa.Column('hash', sa.Text(), nullable=False),
+    sa.PrimaryKeyConstraint('sequence', name=op.f('pk_audit_records')),
+    sa.UniqueConstraint('request_id', 'part', name=op.f('uq_audit_records_request_id_part'))
+    )
+    with op.batch_alter_table('audit_records', schema=None) as batch_op:
+        batch_op.create_index('ix_audit_records_project', ['project_id', 'time'], unique=False)
+
+    op.create_table('enterprise_projects',
+    sa.Column('id', sa.Text(), nullable=False),
+    sa.Column('domain_id', sa.Text(), nullable=False),
+    sa.Column('name', sa.Text(), nullable=False),
+    sa.Column('description', sa.Text(), nullable=False),
+    sa.Column('type', sa.Text(), nullable=False),
+    sa.Column('status', sa.Integer(), nullable=False),
+    sa.Column('created_at', sa.Integer(), nullable=False),
+    sa.Column('updated_at', sa.Integer(), nullable=False),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_enterprise_projects')),
+    sa.UniqueConstraint('domain_id', 'name', name=op.f('uq_enterprise_projects_domain_id_name'))
+    )
     op.create_table('host_use',
     sa.Column('host_id', sa.Text(), nullable=False),
     sa.Column('vcpus', sa.Integer(), nullable=False),
@@ -75,6 +130,11 @@ def upgrade() -> None:
     sa.Column('created_at', sa.Integer(), nullable=False),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_iam_domains')),
     sa.UniqueConstraint('name', name=op.f('uq_iam_domains_name'))
+    )
+    op.create_table('iam_revision',
+    sa.Column('id', sa.Integer(), nullable=False),
+    sa.Column('number', sa.Integer(), nullable=False),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_iam_revision'))
     )
     op.create_table('iam_revocations',
     sa.Column('kind', sa.Text(), nullable=False),
@@ -144,6 +204,7 @@ def upgrade() -> None:
     op.create_table('jobs',
     sa.Column('id', sa.Text(), nullable=False),
     sa.Column('project_id', sa.Text(), nullable=False),
+    sa.Column('user_id', sa.Text(), nullable=False),
     sa.Column('job_type', sa.Text(), nullable=False),
     sa.Column('status', sa.Text(), nullable=False),
     sa.Column('begin_time', sa.Integer(), nullable=False),
@@ -155,6 +216,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table('jobs', schema=None) as batch_op:
         batch_op.create_index('ix_jobs_list', ['project_id', 'job_type', 'id'], unique=False)
+        batch_op.create_index('ix_jobs_running', ['user_id'], unique=False, sqlite_where=sa.text("status = 'RUNNING'"), postgresql_where=sa.text("status = 'RUNNING'"))
 
     op.create_table('placements',
     sa.Column('instance_id', sa.Text(), nullable=False),
@@ -286,6 +348,48 @@ def upgrade() -> None:
     with op.batch_alter_table('app_group_authorizations', schema=None) as batch_op:
         batch_op.create_index('ix_app_group_authorizations_account', ['account'], unique=False)
 
+    op.create_table('iam_grants',
+    sa.Column('subject_kind', sa.Text(), nullable=False),
+    sa.Column('subject_id', sa.Text(), nullable=False),
+    sa.Column('policy_id', sa.Text(), nullable=False),
+    sa.Column('scope', sa.Text(), nullable=False),
+    sa.Column('domain_id', sa.Text(), nullable=False),
+    sa.Column('created_at', sa.Integer(), nullable=False),
+    sa.ForeignKeyConstraint(['domain_id'], ['iam_domains.id'], ),
+    sa.PrimaryKeyConstraint('subject_kind', 'subject_id', 'policy_id', 'scope', name=op.f('pk_iam_grants'))
+    )
+    with op.batch_alter_table('iam_grants', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_iam_grants_domain_id_iam_grants_policy_id'), ['domain_id', 'policy_id'], unique=False)
+        batch_op.create_index(batch_op.f('ix_iam_grants_domain_id_iam_grants_scope'), ['domain_id', 'scope'], unique=False)
+
+    op.create_table('iam_groups',
+    sa.Column('id', sa.Text(), nullable=False),
+    sa.Column('domain_id', sa.Text(), nullable=False),
+    sa.Column('name', sa.Text(), nullable=False),
+    sa.Column('description', sa.Text(), nullable=False),
+    sa.Column('created_at', sa.Integer(), nullable=False),
+    sa.ForeignKeyConstraint(['domain_id'], ['iam_domains.id'], ),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_iam_groups')),
+    sa.UniqueConstraint('domain_id', 'name', name=op.f('uq_iam_groups_domain_id_name'))
+    )
+    op.create_table('iam_policies',
+    sa.Column('id', sa.Text(), nullable=False),
+    sa.Column('domain_id', sa.Text(), nullable=False),
+    sa.Column('grammar', sa.Text(), nullable=False),
+    sa.Column('name', sa.Text(), nullable=False),
+    sa.Column('display_type', sa.Text(), nullable=False),
+    sa.Column('path', sa.Text(), nullable=False),
+    sa.Column('description', sa.Text(), nullable=False),
+    sa.Column('description_cn', sa.Text(), nullable=False),
+    sa.Column('document', sa.Text(), nullable=False),
+    sa.Column('default_version', sa.Integer(), nullable=False),
+    sa.Column('last_version', sa.Integer(), nullable=False),
+    sa.Column('created_at', sa.Integer(), nullable=False),
+    sa.Column('updated_at', sa.Integer(), nullable=False),
+    sa.ForeignKeyConstraint(['domain_id'], ['iam_domains.id'], ),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_iam_policies')),
+    sa.UniqueConstraint('domain_id', 'grammar', 'name', name=op.f('uq_iam_policies_domain_id_grammar_name'))
+    )
     op.create_table('iam_projects',
     sa.Column('id', sa.Text(), nullable=False),
     sa.Column('domain_id', sa.Text(), nullable=False),
@@ -306,6 +410,13 @@ def upgrade() -> None:
     sa.Column('enabled', sa.Integer(), nullable=False),
     sa.Column('password_hash', sa.Text(), nullable=True),
     sa.Column('created_at', sa.Integer(), nullable=False),
+    sa.Column('updated_at', sa.Integer(), server_default='0', nullable=False),
+    sa.Column('password_changed_at', sa.Integer(), server_default='0', nullable=False),
+    sa.Column('must_change_password', sa.Integer(), server_default='0', nullable=False),
+    sa.Column('access_mode', sa.Text(), server_default='default', nullable=False),
+    sa.Column('email', sa.Text(), server_default='', nullable=False),
+    sa.Column('areacode', sa.Text(), server_default='', nullable=False),
+    sa.Column('phone', sa.Text(), server_default='', nullable=False),
     sa.ForeignKeyConstraint(['domain_id'], ['iam_domains.id'], ),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_iam_users')),
     sa.UniqueConstraint('domain_id', 'name', name=op.f('uq_iam_users_domain_id_name'))
@@ -388,6 +499,25 @@ def upgrade() -> None:
     with op.batch_alter_table('iam_access_keys', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_iam_access_keys_user_id'), ['user_id'], unique=False)
 
+    op.create_table('iam_group_members',
+    sa.Column('group_id', sa.Text(), nullable=False),
+    sa.Column('user_id', sa.Text(), nullable=False),
+    sa.Column('created_at', sa.Integer(), nullable=False),
+    sa.ForeignKeyConstraint(['group_id'], ['iam_groups.id'], ondelete='CASCADE'),
+    sa.ForeignKeyConstraint(['user_id'], ['iam_users.id'], ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('group_id', 'user_id', name=op.f('pk_iam_group_members'))
+    )
+    with op.batch_alter_table('iam_group_members', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_iam_group_members_user_id'), ['user_id'], unique=False)
+
+    op.create_table('iam_policy_versions',
+    sa.Column('policy_id', sa.Text(), nullable=False),
+    sa.Column('version', sa.Integer(), nullable=False),
+    sa.Column('document', sa.Text(), nullable=False),
+    sa.Column('created_at', sa.Integer(), nullable=False),
+    sa.ForeignKeyConstraint(['policy_id'], ['iam_policies.id'], ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('policy_id', 'version', name=op.f('pk_iam_policy_versions'))
+    )
     op.create_table('ports',
     sa.Column('id', sa.Text(), nullable=False),
     sa.Column('project_id', sa.Text(), nullable=False),
