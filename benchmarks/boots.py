@@ -20,12 +20,12 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from harness import Ratio, Result, Server, create_body, data_folder, goldsmith, median, table
 
 from goldsmith.clouds.port import CommandResult
 from goldsmith.clouds.qemu.agent import GuestAgent
 from goldsmith.guests import linux
 from goldsmith.guests.debian_image import default_cache, ensure_debian_image
+from harness import Ratio, Result, Server, create_body, data_folder, goldsmith, median, table
 
 ROUNDS = 3
 POLL_SECONDS = 0.05

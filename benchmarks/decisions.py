@@ -11,8 +11,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from harness import NO_WORKERS, Ratio, Result, create_body, data_folder, goldsmith, median, table
-
 from goldsmith import setup
 from goldsmith.http.operations import Operation, collect
 from goldsmith.iam.secrets import SecretBox
@@ -21,6 +19,7 @@ from goldsmith.iam.signature import parse_authorization, sign, verify
 from goldsmith.iam.tokens import Tokens
 from goldsmith.image_servers.api import ImageServersApi
 from goldsmith.store.sqlite import SqliteStore
+from harness import NO_WORKERS, Ratio, Result, create_body, data_folder, goldsmith, median, table
 
 ROUNDS = 5
 CALLS = 5000

@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from load import pack
 
 from goldsmith.catalog import service as catalog
 from goldsmith.iam.signature import sign
 from goldsmith.image_servers.api import EXAMPLE
+from load import pack
 
 HERE = Path(__file__).parent
 VPC, SUBNET = "6e1f0d0a-52f1-4c55-9c0e-5f8f5b7f0001", "6e1f0d0a-52f1-4c55-9c0e-5f8f5b7f0002"

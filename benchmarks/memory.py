@@ -27,7 +27,7 @@ def measure(seconds: float) -> Result:
 
 
 def _wait_until_idle(server: Server) -> None:
-    target = server.project("/image-server-jobs?status=RUNNING&limit=1")
+    target = server.project("/image-server-jobs?job_type=CREATE_SERVER&status=RUNNING&limit=1")
     while server.call("GET", target)["count"] > 0:
         time.sleep(0.5)
     time.sleep(2)

@@ -16,6 +16,7 @@ from pathlib import Path
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
+
 from harness import Server, http_request, running, wait_for_port
 
 REGION = "us-east-1"

@@ -7,21 +7,21 @@ import json
 import time
 from pathlib import Path
 
-from harness import NO_WORKERS, Measured, Ratio, Result, Server, data_folder, goldsmith, median, send, summary, table
 from sqlalchemy import insert
 
 from goldsmith.ids import Snowflakes
-from goldsmith.image_servers.models import image_servers
+from goldsmith.image_servers.models import image_server_counts, image_servers
 from goldsmith.setup import DATABASE
 from goldsmith.store import Tx, prepare
 from goldsmith.store.sqlite import SqliteStore
+from harness import NO_WORKERS, Measured, Ratio, Result, Server, data_folder, goldsmith, median, send, summary, table
 
 FEW, MANY = 100, 100_000
 ROUNDS = 5
 REQUESTS = 1000
 CONNECTIONS = 2
 GOAL = 1.3
-_INSERT = prepare(insert(image_servers))
+_INSERT, _COUNT = prepare(insert(image_servers)), prepare(insert(image_server_counts))
 
 
 def measure(seconds: float) -> Result:
@@ -71,11 +71,13 @@ def _fill(database: Path, project_id: str, count: int) -> list[str]:
                 {
                     "id": server_id, "project_id": project_id, "name": f"read {number}", "description": "",
                     "status": "ACTIVE", "image_ref": json.dumps(ref), "authorize_accounts": json.dumps(accounts),
-                    "enterprise_project_id": "0", "spec": json.dumps({"filler": "x" * 1200}), "server_group_id": "group",
+                    "enterprise_project_id": "0", "spec": json.dumps({"filler": "x" * 1200}),
+                    "server_group_id": "group",
                     "app_group_id": "app", "server_id": "server", "instance_id": "machine", "image_id": "",
                     "workflow_id": "workflow", "create_time": now, "update_time": now,
                 },
             )  # fmt: skip
+        tx.run(_COUNT, {"project_id": project_id, "servers": count})
 
     with contextlib.closing(SqliteStore(database)) as store:
         store.write_now(work)

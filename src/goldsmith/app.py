@@ -62,6 +62,8 @@ from goldsmith.image_servers.workflows.delete import DeleteImageServer
 from goldsmith.images.api import ImagesApi
 from goldsmith.images.service import Images
 from goldsmith.jobs.api import JobsApi
+from goldsmith.jobs.control import JobControl
+from goldsmith.jobs.control_api import JobControlApi
 from goldsmith.jobs.service import Jobs
 from goldsmith.networks import listing as networks
 from goldsmith.networks.api import NetworksApi, PortsApi
@@ -164,6 +166,7 @@ async def _furnish(
         ImageServersApi(store, image_servers, cloud),
         *remains,
         JobsApi(store, jobs, queue),
+        JobControlApi(store, JobControl(jobs, queue)),
         CatalogApi(catalog),
         NeighboursCatalogApi(catalog),
         TenancyApi(store, rooms.tenancy, catalog, networks_of=_networks_of, name_of=_project_name(iam)),

@@ -9,7 +9,6 @@ from uuid import uuid4
 
 import httpx
 import pytest
-
 from tests.database import rows
 from tests.service import PROJECT, Service
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 
 import httpx
 import pytest
+from tests.audit.conftest import count, left_by, the_one
+from tests.database import change, rows
+from tests.service import Service, example
 
 from goldsmith.audit import chain
 from goldsmith.setup import DATABASE
 from goldsmith.store.sqlite import SqliteReader
-from tests.audit.conftest import count, left_by, the_one
-from tests.database import change, rows
-from tests.service import Service, example
 
 STOP = "CREATE TRIGGER stop BEFORE INSERT ON audit_records BEGIN SELECT RAISE(ABORT, 'no more'); END"
 
@@ -24,9 +24,9 @@ def fault_in(service: Service) -> chain.Fault | None:
 
 
 @pytest.fixture
-def own(new_service: Callable[..., Service]) -> Iterator[Service]:
-    service = new_service(GOLDSMITH_SIMULATED__SPEED="20")
-    yield service.start()
+def own(new_service: Callable[..., Service]) -> Service:
+    service: Service = new_service(GOLDSMITH_SIMULATED__SPEED="20")
+    return service.start()
 
 
 def test_a_service_killed_right_after_its_answer_has_change_and_record(own: Service) -> None:

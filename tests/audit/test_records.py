@@ -7,7 +7,6 @@ import json
 from typing import Any
 
 import httpx
-
 from tests.audit.conftest import Nobody, count, left_by, log_in, new_user, the_one
 from tests.database import rows
 from tests.service import PROJECT, Service, example
@@ -36,9 +35,7 @@ def test_an_accepted_create_leaves_one_record_that_says_everything(service: Serv
 def test_changes_and_batches_name_what_they_are_about(service: Service) -> None:
     server_id = service.made("audited too")
     change = service.call("PATCH", service.servers(f"/{server_id}"), {"description": "seen"})
-    delete = service.call(
-        "PATCH", service.servers("/actions/batch-delete"), {"items": [server_id], "recursive": True}
-    )
+    delete = service.call("PATCH", service.servers("/actions/batch-delete"), {"items": [server_id], "recursive": True})
     changed, deleted = the_one(service, change), the_one(service, delete)
     assert (changed["operation"], changed["resource_ids"], changed["job_id"]) == ("UpdateImageServer", [server_id], "")
     assert deleted["resource_ids"] == [server_id]

@@ -8,7 +8,6 @@ import pytest
 from huaweicloudsdkcore.auth.credentials import GlobalCredentials
 from huaweicloudsdkcore.exceptions.exceptions import ClientRequestException
 from huaweicloudsdkeps import v1 as eps
-
 from tests.service import Service
 
 
@@ -27,9 +26,7 @@ def test_an_enterprise_project_lives_its_life(client: Any) -> None:
     assert client.show_enterprise_project(show).enterprise_project.id == made.id
     changed = eps.EnterpriseProject(name="branch-süd".replace("ü", "u"), description="e")
     client.update_enterprise_project(eps.UpdateEnterpriseProjectRequest(made.id, changed))
-    client.disable_enterprise_project(
-        eps.DisableEnterpriseProjectRequest(made.id, eps.DisableAction(action="disable"))
-    )
+    client.disable_enterprise_project(eps.DisableEnterpriseProjectRequest(made.id, eps.DisableAction(action="disable")))
     found = client.list_enterprise_project(eps.ListEnterpriseProjectRequest(status=2, name="SUD"))
     assert ([each.id for each in found.enterprise_projects], found.total_count) == ([made.id], 1)
     client.enable_enterprise_project(eps.EnableEnterpriseProjectRequest(made.id, eps.EnableAction(action="enable")))
@@ -64,7 +61,5 @@ def test_what_is_missing_is_not_found_and_the_default_one_stays(client: Any) -> 
     assert caught.value.status_code == 404
     assert client.show_enterprise_project(eps.ShowEnterpriseProjectRequest("0")).enterprise_project.name == "default"
     with pytest.raises(ClientRequestException) as caught:
-        client.disable_enterprise_project(
-            eps.DisableEnterpriseProjectRequest("0", eps.DisableAction(action="disable"))
-        )
+        client.disable_enterprise_project(eps.DisableEnterpriseProjectRequest("0", eps.DisableAction(action="disable")))
     assert caught.value.status_code == 409

@@ -23,9 +23,7 @@ def signed(world: World, key: Any, secret: str = "") -> dict[str, Any]:
     if "securitytoken" in key:
         headers.append((b"x-security-token", key["securitytoken"].encode()))
     sent = {"method": "GET", "raw_path": b"/v3/users", "query_string": b"", "body": b""}
-    return sent | {
-        "headers": sign(key["access"], secret or key["secret"], headers=headers, now=world.clock(), **sent)
-    }
+    return sent | {"headers": sign(key["access"], secret or key["secret"], headers=headers, now=world.clock(), **sent)}
 
 
 async def refusal(world: World, request: dict[str, Any], **more: Any) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -20,8 +19,6 @@ from goldsmith.iam.signature import sign
 World = Any
 """`conftest.World`"""
 
-
-@dataclass
 
 def signed(world: World, *, key: str = "", secret: str = "", headers: Any = (), **request: Any) -> dict[str, Any]:
     sent = {"method": "GET", "raw_path": b"/v1/x", "query_string": b"", "body": b""} | request

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 import ssl
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -11,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.service import Service, leftovers
+from tests.service import PROGRAM, Service, leftovers
 
 WAIT = 10.0
 LOGIN_PATH = "/v3/auth/tokens"
@@ -79,12 +81,26 @@ class Wire:
 Dial = Callable[[], Wire]
 
 
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `goldsmith init` makes; to be copied, not to be used."""
+    folder = tmp_path_factory.mktemp("prepared") / "data"
+    subprocess.run([PROGRAM, "init", "--data-dir", folder], check=True, capture_output=True)
+    return folder
+
+
+@pytest.fixture
+def folder(tmp_path: Path, prepared: Path) -> Path:
+    """A data folder of the test's own, called `data`."""
+    return Path(shutil.copytree(prepared, tmp_path / "data"))
+
+
 @pytest.fixture(scope="module")
-def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def guarded(tmp_path_factory: pytest.TempPathFactory, prepared: Path) -> Iterator[Service]:
     """A service that waits for nobody longer than a second."""
     folder = tmp_path_factory.mktemp("guarded")
     service = Service(
-        folder / "data",
+        Path(shutil.copytree(prepared, folder / "data")),
         GOLDSMITH_LIMITS__HEADER_SECONDS="1",
         GOLDSMITH_LIMITS__BODY_SECONDS="1",
         GOLDSMITH_LIMITS__CONNECTIONS="20",
@@ -113,9 +129,3 @@ def dial(guarded: Service) -> Iterator[Dial]:
             return wire
 
         yield connect
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A data folder that does not exist yet."""
-    return tmp_path / "data"

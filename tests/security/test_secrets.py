@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import stat
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -18,12 +17,18 @@ from .conftest import LOGIN_PATH
 
 
 @pytest.fixture
-def talkative(tmp_path: Path, new_service: type[Service]) -> Iterator[Service]:
-    """A service that logs everything it can."""
-    yield new_service(GOLDSMITH_LOG_LEVEL="debug", GOLDSMITH_SIMULATED__SPEED="50").start("--cloud", "simulated")
+def talkative(folder: Path, new_service: type[Service]) -> Service:
+    """A service that logs everything it can, and takes any number of requests (the burst would be one)."""
+    return new_service(
+        folder.name,
+        GOLDSMITH_LOG_LEVEL="debug",
+        GOLDSMITH_SIMULATED__SPEED="50",
+        GOLDSMITH_LIMITS__REQUESTS_PER_SECOND="0",
+        GOLDSMITH_LIMITS__BURST="1",
+    ).start()
 
 
-def test_no_secret_is_logged_shown_or_left_readable(talkative: Service, tmp_path: Path) -> None:
+def test_no_secret_is_logged_shown_or_left_readable(talkative: Service) -> None:
     known = talkative.credentials
     token = talkative.token()
     wrong = "wrong-password-4711"
@@ -65,5 +70,7 @@ def test_no_secret_is_logged_shown_or_left_readable(talkative: Service, tmp_path
 
     assert stat.S_IMODE(talkative.data_dir.stat().st_mode) == 0o700
     for path in talkative.data_dir.rglob("*"):
-        if path.is_file() and {"machines", "images", "simulated"}.isdisjoint(path.relative_to(talkative.data_dir).parts):
+        if path.is_file() and {"machines", "images", "simulated"}.isdisjoint(
+            path.relative_to(talkative.data_dir).parts
+        ):
             assert not stat.S_IMODE(path.stat().st_mode) & 0o077 or path.name == "ca.pem", path

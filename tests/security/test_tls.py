@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import ssl
 import stat
 import subprocess
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -20,7 +22,10 @@ from huaweicloudsdkcore.http.http_config import HttpConfig
 from huaweicloudsdkworkspaceapp.v1 import ListImageServersRequest, WorkspaceAppClient
 
 from goldsmith.certificates import CertificateProblem, provide, server_context
-from tests.service import PROGRAM, Service
+from goldsmith.cli.problems import Unusable
+from goldsmith.settings import Settings
+from goldsmith.setup import provide_tls, require_safe_transport
+from tests.service import PROGRAM, Service, leftovers
 
 from .conftest import Wire
 
@@ -44,12 +49,16 @@ def names(path: Path) -> set[str]:
     return {str(name.value) for name in found}
 
 
-@pytest.fixture
-def secured(folder: Path, new_service: type[Service]) -> Service:
+@pytest.fixture(scope="module")
+def secured(tmp_path_factory: pytest.TempPathFactory, prepared: Path) -> Iterator[Service]:
     """A service that `goldsmith init --tls` prepared."""
+    folder = Path(shutil.copytree(prepared, tmp_path_factory.mktemp("secured") / "data"))
     done = goldsmith("init", "--tls", "--data-dir", folder)
     assert done.returncode == 0, done.stderr
-    return new_service(folder.name).start()
+    service = Service(folder).start()
+    yield service
+    service.stop()
+    assert leftovers(folder.parent) == []
 
 
 def sdk(service: Service, ca_file: str | None) -> WorkspaceAppClient:
@@ -123,15 +132,14 @@ def test_plain_http_to_a_tls_port_gets_nothing(secured: Service) -> None:
 
 
 def test_init_again_adds_tls_to_a_folder_and_keeps_what_is_good(folder: Path) -> None:
-    goldsmith("init", "--data-dir", folder)
     before = json.loads((folder / "credentials.json").read_text())
 
-    done = [goldsmith("init", "--tls", "--data-dir", folder) for _ in range(2)]
+    for _ in range(2):
+        provide_tls(Settings(data_dir=folder))
     made = {path.name: path.read_bytes() for path in (folder / "tls").iterdir()}
-    more = goldsmith("init", "--tls", "--data-dir", folder, "--listen", "images.example:8443")
+    provide_tls(Settings(data_dir=folder, listen="images.example:8443"))
     after = json.loads((folder / "credentials.json").read_text())
 
-    assert [each.stdout for each in (*done, more)] == [f"{folder}/credentials.json\n"] * 3
     changed = {"endpoint": "https://images.example:8443", "ca_file": str(folder / "tls" / "ca.pem")}
     assert after == before | changed
     assert mode(folder / "credentials.json") == 0o600
@@ -152,15 +160,19 @@ def test_a_certificate_is_renewed_in_time_and_not_before(tmp_path: Path) -> None
     assert certificate.read_bytes() != first
 
 
-def test_certificates_of_ones_own_are_served(folder: Path, tmp_path: Path, new_service: type[Service]) -> None:
+def test_certificates_of_ones_own_are_served_and_then_to_other_machines(
+    folder: Path, tmp_path: Path, new_service: type[Service]
+) -> None:
     provide(tmp_path / "mine", "127.0.0.1")
     files = ("--tls-cert", str(tmp_path / "mine" / "server.pem"), "--tls-key", str(tmp_path / "mine" / "server.key"))
 
-    service = new_service(folder.name).start(*files)
+    service = new_service(folder.name).start("--listen", "0.0.0.0:0", *files)
 
-    context = ssl.create_default_context(cafile=tmp_path / "mine" / "ca.pem")
-    assert httpx.get(service.endpoint + "/healthz", verify=context).status_code == 200
+    assert service.endpoint.startswith("https://0.0.0.0:")
     assert "ca_file" not in service.credentials
+    context = ssl.create_default_context(cafile=tmp_path / "mine" / "ca.pem")
+    port = service.endpoint.rsplit(":", 1)[1]
+    assert httpx.get(f"https://localhost:{port}/healthz", verify=context).status_code == 200
 
 
 def test_files_that_do_not_fit_are_named(tmp_path: Path) -> None:
@@ -190,63 +202,54 @@ def test_files_that_do_not_fit_are_named(tmp_path: Path) -> None:
         (("--tls-cert", "a.pem", "--tls-key", "a.key"), "cannot read the TLS certificate a.pem: No such file"),
     ],
 )
-def test_serve_says_what_is_wrong_before_it_makes_anything(
-    folder: Path, options: tuple[str, ...], told: str
-) -> None:
-    done = goldsmith("serve", "--data-dir", folder, "--listen", "127.0.0.1:0", *options)
+def test_serve_says_what_is_wrong_before_it_makes_anything(tmp_path: Path, options: tuple[str, ...], told: str) -> None:
+    done = goldsmith("serve", "--data-dir", tmp_path / "new", "--listen", "127.0.0.1:0", *options)
 
     assert done.returncode == 1
     assert told in done.stderr
     assert len(done.stderr.splitlines()) == 1
-    assert not folder.exists()
+    assert not (tmp_path / "new").exists()
 
 
 @pytest.mark.parametrize("listen", ["0.0.0.0:0", "[::]:0"])
-def test_other_machines_are_not_served_without_tls(folder: Path, listen: str) -> None:
-    done = goldsmith("serve", "--data-dir", folder, "--listen", listen)
+def test_other_machines_are_not_served_without_tls(tmp_path: Path, listen: str) -> None:
+    done = goldsmith("serve", "--data-dir", tmp_path / "new", "--listen", listen)
 
     assert done.returncode == 1
     assert "goldsmith init --tls" in done.stderr
     assert "--insecure-http" in done.stderr
-    assert not folder.exists()
+    assert not (tmp_path / "new").exists()
+
+
+def test_other_machines_are_served_without_tls_when_that_is_meant_or_a_proxy_has_it(
+    folder: Path, new_service: type[Service]
+) -> None:
+    proxy = {"GOLDSMITH_TRUSTED_PROXIES": '["127.0.0.1"]'}
+    service = new_service(folder.name, **proxy).start("--listen", "0.0.0.0:0", "--insecure-http")
+
+    assert service.endpoint.startswith("http://0.0.0.0:")
+    address = service.endpoint.replace("0.0.0.0", "127.0.0.1") + "/healthz"
+    assert HSTS in httpx.get(address, headers={"X-Forwarded-Proto": "https"}).headers
+    assert HSTS not in httpx.get(address).headers
 
 
 @pytest.mark.parametrize(
-    ("options", "environment", "scheme"),
-    [(("--insecure-http",), {}, "http"), ((), {"GOLDSMITH_ALLOW_INSECURE_HTTP": "true"}, "http")],
-    ids=["option", "setting"],
-)
-def test_other_machines_are_served_when_that_is_meant(
-    folder: Path, new_service: type[Service], options: tuple[str, ...], environment: dict[str, str], scheme: str
-) -> None:
-    service = new_service(folder.name, **environment).start("--listen", "0.0.0.0:0", *options)
-
-    assert service.endpoint.startswith(f"{scheme}://0.0.0.0:")
-
-
-def test_other_machines_are_served_with_tls(folder: Path, new_service: type[Service]) -> None:
-    assert goldsmith("init", "--tls", "--data-dir", folder).returncode == 0
-
-    service = new_service(folder.name).start("--listen", "0.0.0.0:0")
-
-    assert service.endpoint.startswith("https://0.0.0.0:")
-    port = service.endpoint.rsplit(":", 1)[1]
-    context = ssl.create_default_context(cafile=service.credentials["ca_file"])
-    assert httpx.get(f"https://localhost:{port}/healthz", verify=context).status_code == 200
+    ("listen", "is_safe"),
+    [("127.0.0.1:1", True), ("127.8.8.8:1", True), ("[::1]:1", True), ("localhost:1", True), ("192.0.2.1:1", False),
+     ("[::ffff:192.0.2.1]:1", False), ("0.0.0.0:1", False), ("[::]:1", False), ("example.org:1", False)],
+)  # fmt: skip
+def test_only_this_machine_is_safe_without_tls(listen: str, is_safe: bool) -> None:
+    settings = Settings(listen=listen)
+    require_safe_transport(settings.model_copy(update={"allow_insecure_http": True}), None)
+    if is_safe:
+        require_safe_transport(settings, None)
+        return
+    with pytest.raises(Unusable, match="goldsmith init --tls"):
+        require_safe_transport(settings, None)
 
 
-def test_the_sdk_refuses_an_authority_it_was_not_told(secured: Service) -> None:
-    provide(secured.data_dir.parent / "other", "127.0.0.1")
+def test_the_sdk_refuses_an_authority_it_was_not_told(secured: Service, tmp_path: Path) -> None:
+    provide(tmp_path / "other", "127.0.0.1")
 
     with pytest.raises(SdkException):
-        sdk(secured, str(secured.data_dir.parent / "other" / "ca.pem")).list_image_servers(ListImageServersRequest())
-
-
-def test_a_proxy_that_is_trusted_is_believed(folder: Path, new_service: type[Service]) -> None:
-    service = new_service(folder.name, GOLDSMITH_TRUSTED_PROXIES='["127.0.0.1"]').start()
-
-    answer = httpx.get(service.endpoint + "/healthz", headers={"X-Forwarded-Proto": "https"})
-
-    assert answer.headers[HSTS] == "max-age=31536000"
-
-
+        sdk(secured, str(tmp_path / "other" / "ca.pem")).list_image_servers(ListImageServersRequest())

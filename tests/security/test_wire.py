@@ -69,9 +69,7 @@ def is_refused(wire: Wire, status: int = 400, code: str = "APIGW.0201") -> bool:
         pytest.param(CHUNKED + "\r\n2\r\n{}x0\r\n\r\n", id="chunk longer than its size"),
     ],
 )
-def test_ambiguous_framing_is_refused_and_nothing_after_it_is_read(
-    dial: Dial, token: str, request_bytes: str
-) -> None:
+def test_ambiguous_framing_is_refused_and_nothing_after_it_is_read(dial: Dial, token: str, request_bytes: str) -> None:
     begun = head("POST", WRITE, token, "Content-Type: application/json").removesuffix("\r\n")
     smuggled = head("GET", LIST, token)
 
@@ -244,8 +242,8 @@ def test_there_are_so_many_connections_and_no_more(guarded: Service, dial: Dial)
     "path",
     [
         "/" + LIST, "/." + LIST, f"/v1/./{PROJECT}/image-servers", f"/v1/x/../{PROJECT}/image-servers",
-        f"/v1/x/%2e%2e/{PROJECT}/image-servers", f"/v1/x/.%2E/{PROJECT}/image-servers", f"/v1/{PROJECT}%2Fimage-servers",
-        f"/v1/{PROJECT}%2fimage-servers", f"/v1%2F{PROJECT}/image-servers", f"{LIST}/", f"{LIST}/.", f"{LIST}/%2e%2e",
+        f"/v1/x/%2e%2e/{PROJECT}/image-servers", f"/v1/x/.%2E/{PROJECT}/image-servers",
+        f"/v1/{PROJECT}%2Fimage-servers", f"/v1/{PROJECT}%2fimage-servers", f"/v1%2F{PROJECT}/image-servers", f"{LIST}/", f"{LIST}/.", f"{LIST}/%2e%2e",
         f"/V1/{PROJECT}/image-servers", f"/v1/{PROJECT}/Image-Servers", f"{LIST}%00", f"{LIST}%20", f"{LIST};x",
         f"{LIST}/..%5cimage-server-jobs", f"{LIST}/%2e%2e%2fimage-server-jobs", f"{LIST}%0d%0aX-A:%20b", f"{LIST}%252F",
     ],

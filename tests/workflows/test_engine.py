@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -210,7 +211,7 @@ async def test_cancel_is_seen_at_the_next_checkpoint_and_undoes(store: SqliteSto
 
     async def wait(run: Run) -> NotYet | None:
         if len(left) == 4:
-            await store.write(lambda tx: queue.cancel(tx, run.id))
+            await store.write(lambda tx: queue.cancel(tx, run.id, "Cancelled by ann."))
         if left:
             left.pop()
             return NotYet(0.01)
@@ -226,7 +227,7 @@ async def test_cancel_is_seen_at_the_next_checkpoint_and_undoes(store: SqliteSto
             await asyncio.sleep(0.005)
     engine.stop()
     await running
-    assert world.endings[0].error == "The job was cancelled."
+    assert world.endings[0].error == "Cancelled by ann."
     assert world.effects == ["do a", "undo b", "undo a"]
     assert left
 
@@ -256,3 +257,31 @@ async def test_progress_shows_every_step(store: SqliteStore) -> None:
     assert progress is not None
     assert (progress.percent, progress.current_step) == (100, "")
     assert [(step.name, step.state) for step in progress.steps] == [("a", "done"), ("b", "done")]
+
+
+async def test_a_kept_workflow_goes_on_from_its_failed_step(store: SqliteStore) -> None:
+    world, broken = World(), [1]
+
+    async def fail_once(run: Run) -> None:
+        world.effects.append("do b")
+        if broken:
+            broken.pop()
+            raise ValueError
+
+    plain = world.workflow(world.step("a"), world.step("b", fail_once))
+    workflow = replace(plain, keeps=lambda run: True)
+    await run_to_end(store, workflow, world)
+    assert (world.effects, world.endings[0].kept) == (["do a", "do b"], True)
+    world.endings.clear()
+    queue = Queue({"test": workflow})
+    engine = Engine(store, queue, slots=1, lease_seconds=5)
+    assert await store.write(lambda tx: queue.resume(tx, "1"))
+    running = asyncio.create_task(engine.run())
+    async with asyncio.timeout(20):
+        while not world.endings:
+            await asyncio.sleep(0.005)
+    engine.stop()
+    await running
+    assert world.effects == ["do a", "do b", "do b"]
+    assert world.endings[0].succeeded
+    assert not await store.write(lambda tx: queue.resume(tx, "1"))

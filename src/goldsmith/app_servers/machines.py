@@ -6,8 +6,7 @@ import asyncio
 from collections.abc import Iterable
 from enum import StrEnum
 
-from goldsmith.app_servers import notes
-from goldsmith.app_servers.notes import Task
+from goldsmith.app_servers.models import Task
 from goldsmith.clouds import port
 from goldsmith.clouds.port import Cloud, CloudError, DoesNotExist, ServerInfo
 from goldsmith.store import Row
@@ -53,9 +52,8 @@ class Machines:
         return {row["id"]: state for row, state in zip(servers, found, strict=True)}
 
     async def _state(self, row: Row) -> VmStatus:
-        task = notes.read(row["tags"]).task
-        if task in IN_TASK:
-            return IN_TASK[task]
+        if row["task"] in IN_TASK:
+            return IN_TASK[Task(row["task"])]
         try:
             return _seen(await self._cloud.describe_server(row["instance_id"]))
         except DoesNotExist:
@@ -72,7 +70,7 @@ def _seen(info: ServerInfo) -> VmStatus:
 
 def server_status(row: Row, vm_status: VmStatus) -> ServerStatus:
     """How the server stands with the service."""
-    if notes.read(row["tags"]).is_maintained:
+    if row["maintain_status"]:
         return ServerStatus.MAINTAINING
     if vm_status in (VmStatus.SHUTOFF, VmStatus.ERROR):
         return ServerStatus.STOPPED

@@ -1,4 +1,9 @@
-"""An app server: a machine of the cloud (`instance_id`) with its size, place and port."""
+"""An app server: a machine of the cloud (`instance_id`) with its size, place and port.
+
+`task` is what is being done to it ("" for nothing), `task_workflow_id` the workflow that does it.
+"""
+
+from enum import StrEnum
 
 from sqlalchemy import Column, Index, Integer, Table, Text
 
@@ -33,9 +38,22 @@ app_servers = Table(
     Column("ou_name", Text, nullable=False),
     Column("max_sessions", Integer, nullable=False),
     Column("tags", Text, nullable=False),
+    Column("maintain_status", Integer, nullable=False),
+    Column("task", Text, nullable=False),
+    Column("task_workflow_id", Text, nullable=False),
     Column("enterprise_project_id", Text, nullable=False),
     Column("create_time", Integer, nullable=False),
     Column("update_time", Integer, nullable=False),
 )
 Index("ix_app_servers_group", app_servers.c.server_group_id)
 Index("ix_app_servers_list", app_servers.c.project_id, app_servers.c.create_time)
+
+
+class Task(StrEnum):
+    """What is being done to a server: values of `task_status`."""
+
+    DELETING = "deleting"
+    POWERING_ON = "powering-on"
+    POWERING_OFF = "powering-off"
+    REBOOTING = "rebooting"
+    REBOOTING_HARD = "rebooting_hard"

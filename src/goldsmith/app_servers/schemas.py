@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 
 from goldsmith.app_servers.machines import ServerStatus, VmStatus
-from goldsmith.app_servers.notes import Task
+from goldsmith.app_servers.models import Task
 from goldsmith.app_servers.shared_schemas import Description, Moment, Name
 from goldsmith.catalog.schemas import ProductInfo
 from goldsmith.http.wire import Answer, Body, Ids

@@ -3,31 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, bindparam, delete, func, insert, select, update
 
 from goldsmith import errors
-from goldsmith.app_servers import notes
-from goldsmith.app_servers.models import app_servers
-from goldsmith.app_servers.notes import Task
+from goldsmith.app_servers.models import Task, app_servers
 from goldsmith.store import Row, Tx, prepare
 
 _a = app_servers.c
 _INSERT = prepare(insert(app_servers))
 _FIND = prepare(select(app_servers).where(_a.id == bindparam("id"), _a.project_id == bindparam("project")))
-_BY_ID = prepare(select(app_servers).where(_a.id == bindparam("id")))
 _DELETE = prepare(delete(app_servers).where(_a.id == bindparam("id")))
 _OF_GROUP = prepare(select(app_servers).where(_a.server_group_id == bindparam("group")).order_by(_a.id))
 _COUNT = prepare(select(func.count()).select_from(app_servers).where(_a.server_group_id == bindparam("group")))
 _UPDATE = prepare(
     update(app_servers)
     .where(_a.id == bindparam("of"))
-    .values(name=bindparam("to_name"), description=bindparam("to_description"), tags=bindparam("to_tags"),
-            update_time=bindparam("at"))
+    .values(name=bindparam("to_name"), description=bindparam("to_description"),
+            maintain_status=bindparam("to_maintained"), update_time=bindparam("at"))
 )  # fmt: skip
-_SET_TAGS = prepare(update(app_servers).where(_a.id == bindparam("of")).values(tags=bindparam("to_tags")))
+_SET_TASK = prepare(
+    update(app_servers)
+    .where(_a.id == bindparam("of"))
+    .values(task=bindparam("to_task"), task_workflow_id=bindparam("to_workflow"))
+)
+_END_TASK = prepare(
+    update(app_servers)
+    .where(_a.id == bindparam("of"), _a.task_workflow_id == bindparam("by"))
+    .values(task="", task_workflow_id="")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +58,7 @@ class Filter:
             if part:
                 found.append(func.instr(func.lower(column), part.lower()) > 0)
         if self.is_maintained is not None:
-            place = func.instr(_a.tags, notes.MAINTAINED_TEXT)
-            found.append(place > 0 if self.is_maintained else place == 0)
+            found.append(_a.maintain_status == int(self.is_maintained))
         return found
 
 
@@ -61,8 +66,9 @@ class AppServers:
     """The app servers of all projects; every function runs inside the caller's transaction."""
 
     def add(self, tx: Tx, server: Mapping[str, Any]) -> None:
-        """Register a server; `server` has every column but the times."""
-        tx.run(_INSERT, {**server, "create_time": tx.now, "update_time": tx.now})
+        """Register a server; `server` has every column but the times and what is being done to it."""
+        fresh = {"maintain_status": 0, "task": "", "task_workflow_id": ""}
+        tx.run(_INSERT, {**fresh, **server, "create_time": tx.now, "update_time": tx.now})
 
     def find(self, tx: Tx, project_id: str, server_id: str) -> Row | None:
         """The server, or None when this project has none with this id."""
@@ -103,32 +109,23 @@ class AppServers:
     ) -> None:  # fmt: skip
         """Change what is given; raises NotFound."""
         row = self.require(tx, project_id, server_id)
-        noted = notes.read(row["tags"])
-        if is_maintained is not None:
-            noted = replace(noted, is_maintained=is_maintained)
         tx.run(
             _UPDATE,
             {
                 "of": server_id, "to_name": row["name"] if name is None else name,
                 "to_description": row["description"] if description is None else description,
-                "to_tags": notes.write(row["tags"], noted), "at": tx.now,
+                "to_maintained": row["maintain_status"] if is_maintained is None else int(is_maintained),
+                "at": tx.now,
             },
         )  # fmt: skip
 
     def note_task(self, tx: Tx, row: Row, task: Task, workflow_id: str) -> None:
         """Show that a workflow is at work on the server."""
-        noted = replace(notes.read(row["tags"]), task=task, workflow_id=workflow_id)
-        tx.run(_SET_TAGS, {"of": row["id"], "to_tags": notes.write(row["tags"], noted)})
+        tx.run(_SET_TASK, {"of": row["id"], "to_task": task.value, "to_workflow": workflow_id})
 
     def note_end(self, tx: Tx, server_id: str, workflow_id: str) -> None:
         """The workflow has ended; nothing happens when another one, or none, is at work."""
-        row = tx.row(_BY_ID, {"id": server_id})
-        if row is None:
-            return
-        noted = notes.read(row["tags"])
-        if noted.workflow_id == workflow_id:
-            ended = replace(noted, task=None, workflow_id="")
-            tx.run(_SET_TAGS, {"of": server_id, "to_tags": notes.write(row["tags"], ended)})
+        tx.run(_END_TASK, {"of": server_id, "by": workflow_id})
 
     def remove(self, tx: Tx, server_id: str) -> None:
         """Remove a server's record; no-op when there is none."""

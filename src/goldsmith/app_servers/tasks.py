@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import StrEnum
 
-from goldsmith.app_servers import notes
-from goldsmith.app_servers.notes import Task
+from goldsmith.app_servers.models import Task
 from goldsmith.app_servers.owners import Owners
 from goldsmith.app_servers.service import AppServers
 from goldsmith.clouds.port import StopMode
@@ -70,9 +69,9 @@ class AppServerTasks:
 
     def _deletion_of(self, tx: Tx, row: Row) -> str:
         """The workflow that deletes the server: the one under way, or a new one."""
-        noted = notes.read(row["tags"])
-        if noted.task is Task.DELETING:
-            return noted.workflow_id
+        if row["task"] == Task.DELETING:
+            joined: str = row["task_workflow_id"]
+            return joined
         workflow_id = self._ids.next()
         self._app_servers.note_task(tx, row, Task.DELETING, workflow_id)
         parameters = {"instance_id": row["instance_id"], "port_id": row["port_id"]}
@@ -102,9 +101,8 @@ class AppServerTasks:
             self._queue.put(tx, workflow_id, power.value, row["id"], parameters)
 
     def _check_idle(self, tx: Tx, row: Row, problems: Problems) -> None:
-        task = notes.read(row["tags"]).task
-        if task is not None:
-            text = f"Another task is under way ({task}); wait until it has ended."
+        if row["task"]:
+            text = f"Another task is under way ({row['task']}); wait until it has ended."
             problems.add("items", row["id"], "idle", text, conflict=True)
         owner = self._owners.of_server(tx, row["project_id"], row["id"])
         if owner is not None and owner.is_busy:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
-from goldsmith.app_servers import notes, schemas
+from goldsmith.app_servers import schemas
 from goldsmith.app_servers.machines import VmStatus, server_status
 from goldsmith.app_servers.owners import Finder
 from goldsmith.catalog.schemas import ProductInfo
@@ -58,7 +59,6 @@ def detail(row: Row, around: Surroundings, vm_status: VmStatus) -> schemas.AppSe
 
 
 def _fields(row: Row, around: Surroundings, vm_status: VmStatus) -> dict[str, Any]:
-    noted = notes.read(row["tags"])
     address = schemas.HostAddress(
         addr=row["ip_address"], mac_addr=row["mac_address"], port_id=row["port_id"], vpc_id=row["vpc_id"],
         subnet_id=row["subnet_id"],
@@ -69,11 +69,11 @@ def _fields(row: Row, around: Surroundings, vm_status: VmStatus) -> dict[str, An
     )  # fmt: skip
     return {name: row[name] for name in same} | {
         "server_group_name": around.group_name, "flavor": schemas.Flavor(id=row["flavor_id"], links=[]),
-        "status": server_status(row, vm_status), "vm_status": vm_status, "task_status": noted.task or "null",
+        "status": server_status(row, vm_status), "vm_status": vm_status, "task_status": row["task"] or "null",
         "create_time": row["create_time"], "update_time": row["update_time"],
-        "os_version": around.os_version or None, "maintain_status": noted.is_maintained,
+        "os_version": around.os_version or None, "maintain_status": bool(row["maintain_status"]),
         "product_info": around.product, "metadata": _metadata(row, around), "host_address": [address],
-        "tags": [schemas.Tag(**tag) for tag in notes.user_tags(row["tags"])],
+        "tags": [schemas.Tag(**tag) for tag in json.loads(row["tags"])],
     }  # fmt: skip
 
 

@@ -31,9 +31,7 @@ GIVEN = tuple(name for name in COLUMNS if name not in {"sequence", "time", "prev
 _HEAD = prepare(select(audit_head.c.count, audit_head.c.hash).where(audit_head.c.id == 1))
 _BEGIN = prepare(insert(audit_head))
 _MOVE = prepare(
-    update(audit_head)
-    .where(audit_head.c.id == 1)
-    .values(count=bindparam("new_count"), hash=bindparam("new_hash"))
+    update(audit_head).where(audit_head.c.id == 1).values(count=bindparam("new_count"), hash=bindparam("new_hash"))
 )
 _APPEND = prepare(insert(audit_records))
 _NEXT = prepare(

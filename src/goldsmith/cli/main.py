@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from goldsmith.cli import audit
+from goldsmith.cli import audit, iam
 from goldsmith.cli.problems import explained, unknown_variables
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(audit.app)
+app.add_typer(iam.app)
 
 
 class CloudName(StrEnum):

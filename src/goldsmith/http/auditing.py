@@ -196,7 +196,7 @@ class Witness:
         path = self._request.path_params
         found = [str(value) for name, value in path.items() if not (is_scope and name == "project_id")]
         if is_known and self._is_of_interest:
-            body = json_object(getattr(self._request, "_body", b""))
+            body = self._body()
             inner = next((value for value in body.values() if isinstance(value, dict)), {}) if len(body) == 1 else {}
             found += [*named_ids(body), *named_ids(inner)]
             entry.resource_name = _text_of("name", body, inner)
@@ -205,12 +205,19 @@ class Witness:
             entry.job_id = made
         elif made:
             found.append(made)
-        entry.resource_ids = json.dumps([clean(each, LONGEST_ID) for each in dict.fromkeys(found)][:MOST_IDS])
+        if found:
+            entry.resource_ids = json.dumps([clean(each, LONGEST_ID) for each in dict.fromkeys(found)][:MOST_IDS])
+
+    def _body(self) -> dict[str, Any]:
+        """The body as a JSON object, from what was read of the request before."""
+        parsed = getattr(self._request, "_json", None)
+        return parsed if isinstance(parsed, dict) else json_object(getattr(self._request, "_body", b""))
 
 
 def clean(text: str, longest: int) -> str:
     """Text that is safe to keep and to show: no control characters, no halves of characters, not too long."""
-    return _STRANGE.sub("\ufffd", text[:longest])
+    text = text[:longest]
+    return text if text.isascii() and text.isprintable() else _STRANGE.sub("\ufffd", text)
 
 
 def json_object(body: bytes) -> dict[str, Any]:

@@ -67,9 +67,7 @@ class IdentityPoliciesApi(TouchesNamed):
             views += await self._policies.list(call.caller, IDENTITY)
         views = [view for view in views if view.path.startswith(path_prefix) and (view.grants or not only_attached)]
         shown, info = _page(views, limit, marker)
-        return schemas.IdentityPolicyList(
-            policies=[schemas.identity_policy(view) for view in shown], page_info=info
-        )
+        return schemas.IdentityPolicyList(policies=[schemas.identity_policy(view) for view in shown], page_info=info)
 
     @operation(
         "GetPolicyV5", "GET", ROOM, surface=EXTENSION, codes=CODES, tag=TAG, action="iam:policies:getV5",

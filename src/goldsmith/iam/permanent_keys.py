@@ -18,9 +18,7 @@ from goldsmith.iam.users import require_right
 from goldsmith.store import Row, Tx, prepare
 
 MOST = 2
-_COUNT = prepare(
-    select(func.count()).select_from(access_keys).where(access_keys.c.user_id == bindparam("of"))
-)
+_COUNT = prepare(select(func.count()).select_from(access_keys).where(access_keys.c.user_id == bindparam("of")))
 _OWNER = prepare(
     select(users.c.id)
     .join(access_keys, access_keys.c.user_id == users.c.id)

@@ -141,9 +141,7 @@ class RolesApi(TouchesNamed):
     )  # fmt: skip
     async def show_role(self, call: CurrentCall, role_id: PathId) -> RoleAnswer:
         """Show a policy that can be granted."""
-        return RoleAnswer(
-            role=role_of(await self._policies.find(call.caller, role_id, field="role_id"), call.base_url)
-        )
+        return RoleAnswer(role=role_of(await self._policies.find(call.caller, role_id, field="role_id"), call.base_url))
 
 
 def _columns(wanted: NewRole) -> dict[str, Any]:

@@ -65,9 +65,7 @@ class Passwords:
         """The hash for the database; blocks for a tenth of a second."""
         return self._hasher.hash(password)
 
-    async def verify(
-        self, hashed: str | None, password: str, allowed: Callable[[], None] = lambda: None
-    ) -> bool:
+    async def verify(self, hashed: str | None, password: str, allowed: Callable[[], None] = lambda: None) -> bool:
         """Whether the password is right; without a hash (no such user) the same work is done, to answer no.
 
         `allowed` is called when it is this check's turn and may raise: what was fine when many checks were asked

@@ -198,7 +198,6 @@ class Iam:
         self.directory.forget()
         self.revision.forget()
 
-
     async def require_project(self, caller: Caller, project_id: str) -> Project:
         """The project, when this credential is good for it; raises `errors.FOREIGN_PROJECT`.
 

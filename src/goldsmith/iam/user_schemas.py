@@ -180,9 +180,7 @@ def keystone_user(row: Row, base_url: str) -> KeystoneUser:
 
 def keystone_users(rows: list[Row], base_url: str, path: str) -> KeystoneUserList:
     """A list of them; it is never paged."""
-    return KeystoneUserList(
-        links=Links(self=base_url + path), users=[keystone_user(row, base_url) for row in rows]
-    )
+    return KeystoneUserList(links=Links(self=base_url + path), users=[keystone_user(row, base_url) for row in rows])
 
 
 def full_user(row: Row, base_url: str) -> User:

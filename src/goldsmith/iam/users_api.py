@@ -149,9 +149,7 @@ class IamUsersApi(TouchesNamed):
         if user_id != call.caller.user_id:
             raise errors.FORBIDDEN.error("This changes your own password only; others are changed by an administrator.")
         wanted = body.user
-        await self._users.change_own_password(
-            call.caller, wanted.original_password, wanted.password, call.source_ip
-        )
+        await self._users.change_own_password(call.caller, wanted.original_password, wanted.password, call.source_ip)
 
 
 def require_own_account(caller: Caller, field: str, domain_id: str | None) -> None:

@@ -45,6 +45,10 @@ EXAMPLE_SERVER = {
 JOB = {"job_id": "697612196825268224"}
 DryRun = Annotated[bool, Query(description="Extension: check everything, create nothing.")]
 
+KeepOnFailure = Annotated[
+    bool, Query(description="Extension: leave everything as it is when a step fails, to look at it or to retry.")
+]
+
 
 class ImageServersApi:
     """HTTP side of image servers."""
@@ -59,7 +63,11 @@ class ImageServersApi:
         errors=(errors.CONFLICT,), example=EXAMPLE, answer=JOB, check_world="check_world", tag="image servers",
     )  # fmt: skip
     async def create(
-        self, call: CurrentCall, body: schemas.CreateImageServer, dry_run: DryRun = False
+        self,
+        call: CurrentCall,
+        body: schemas.CreateImageServer,
+        dry_run: DryRun = False,
+        keep_on_failure: KeepOnFailure = False,
     ) -> schemas.CreateAnswer:
         """Create an image server; the job that is answered carries it to the end."""
         if dry_run:
@@ -67,7 +75,9 @@ class ImageServersApi:
             if problems:
                 raise errors.refusal(problems)
             return schemas.CreateAnswer(dry_run=True)
-        job_id = await self._store.write(lambda tx: self._image_servers.create(tx, _origin(call), body))
+        job_id = await self._store.write(
+            lambda tx: self._image_servers.create(tx, _origin(call), body, keep_on_failure=keep_on_failure)
+        )
         return schemas.CreateAnswer(job_id=job_id)
 
     async def check_world(self, call: Call, body: schemas.CreateImageServer) -> Sequence[Problem]:

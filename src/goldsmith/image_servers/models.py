@@ -30,6 +30,15 @@ image_servers = Table(
     UniqueConstraint("project_id", "name"),
 )
 Index("ix_image_servers_list", image_servers.c.project_id, image_servers.c.enterprise_project_id, image_servers.c.id)
+Index("ix_image_servers_page", image_servers.c.project_id, image_servers.c.id)
+
+image_server_counts = Table(
+    "image_server_counts",
+    metadata,
+    Column("project_id", Text, primary_key=True),
+    Column("servers", Integer, nullable=False),
+)
+"""How many there are, so that a list need not count them: counting a hundred thousand takes longer than all else."""
 
 placements = Table(
     "placements",

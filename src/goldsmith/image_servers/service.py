@@ -17,7 +17,7 @@ from goldsmith.clouds.port import PortSpec
 from goldsmith.errors import Problem, Problems
 from goldsmith.ids import Snowflakes, new_uuid
 from goldsmith.image_servers.belongings import Belongings
-from goldsmith.image_servers.models import image_servers
+from goldsmith.image_servers.models import image_server_counts, image_servers
 from goldsmith.image_servers.preflight import Plan, Preflight, Rooms, name_problem
 from goldsmith.image_servers.schemas import CreateImageServer, UpdateImageServer
 from goldsmith.image_servers.states import Event, Status, sources, target
@@ -57,7 +57,22 @@ _EMPTIED = prepare(
     .where(_i.id == bindparam("of"))
     .values(server_group_id="", server_id="", instance_id="", app_group_id="")
 )
-_REMOVE = prepare(delete(image_servers).where(_i.id == bindparam("of")))
+_REMOVE = prepare(delete(image_servers).where(_i.id == bindparam("of")).returning(_i.project_id))
+_n = image_server_counts.c
+_COUNT = prepare(select(_n.servers).where(_n.project_id == bindparam("project")))
+_COUNT_FIRST = prepare(insert(image_server_counts))
+_COUNT_ON = prepare(
+    update(image_server_counts)
+    .where(_n.project_id == bindparam("project"))
+    .values(servers=_n.servers + bindparam("more"))
+)
+_PAGE = prepare(
+    select(image_servers)
+    .where(_i.project_id == bindparam("project"))
+    .order_by(_i.id.desc())
+    .offset(bindparam("skip"))
+    .limit(bindparam("most"))
+)
 
 
 class ImageServers:
@@ -70,8 +85,11 @@ class ImageServers:
         """Everything that keeps `request` from being accepted now; some of its fields may be None."""
         return Preflight(self._rooms, tx, project_id, request).check()
 
-    def create(self, tx: Tx, origin: Origin, request: CreateImageServer) -> str:
-        """Accept the request; returns the job's id. Raises the refusal that names every problem."""
+    def create(self, tx: Tx, origin: Origin, request: CreateImageServer, *, keep_on_failure: bool = False) -> str:
+        """Accept the request; returns the job's id. Raises the refusal that names every problem.
+
+        With `keep_on_failure` a creation that fails leaves everything as it is, to be looked at or retried.
+        """
         preflight = Preflight(self._rooms, tx, origin.project_id, request)
         found = preflight.check()
         if found:
@@ -80,6 +98,7 @@ class ImageServers:
         job_id = self._jobs.open(tx, origin, JobType.CREATE_SERVER, sub_jobs_total=1)
         server_id, workflow_id = self._ids.next(), self._ids.next()
         parameters = self._claim(tx, origin.project_id, server_id, request, plan)
+        parameters["keep_on_failure"] = keep_on_failure
         self._insert(tx, origin.project_id, server_id, workflow_id, request, parameters)
         self._jobs.add_sub_job(
             tx, job_id, origin.project_id, JobType.CREATE_SERVER, workflow_id=workflow_id, resource_id=server_id,
@@ -161,6 +180,7 @@ class ImageServers:
                 "create_time": now, "update_time": now,
             },
         )  # fmt: skip
+        _count(tx, project_id, 1)
 
     def find(self, tx: Tx, project_id: str, server_id: str) -> Row | None:
         """The image server, or None when this project has none with this id."""
@@ -181,6 +201,9 @@ class ImageServers:
 
         `sees` tells, for pairs of id and enterprise project, which of them the caller may see; None means all.
         """
+        if not name and not server_id and enterprise_project_id is None and sees is None:
+            page = tx.rows(_PAGE, {"project": project_id, "skip": offset, "most": limit})
+            return tx.scalar(_COUNT, {"project": project_id}) or 0, list(page)
         wanted = [_i.project_id == project_id]
         if name:
             wanted.append(func.instr(func.lower(_i.name), name.lower()) > 0)
@@ -192,8 +215,8 @@ class ImageServers:
             pairs = tx.rows(select(_i.id, _i.enterprise_project_id).where(*wanted).order_by(_i.id.desc()))
             visible = sees([(row["id"], row["enterprise_project_id"]) for row in pairs])
             seen = [row["id"] for row, is_seen in zip(pairs, visible, strict=True) if is_seen]
-            page = select(image_servers).where(_i.id.in_(seen[offset : offset + limit]))
-            return len(seen), list(tx.rows(page.order_by(_i.id.desc())))
+            shown = select(image_servers).where(_i.id.in_(seen[offset : offset + limit]))
+            return len(seen), list(tx.rows(shown.order_by(_i.id.desc())))
         count = tx.scalar(select(func.count()).select_from(image_servers).where(*wanted))
         query = select(image_servers).where(*wanted).order_by(_i.id.desc()).offset(offset).limit(limit)
         return count, list(tx.rows(query))
@@ -245,6 +268,7 @@ class ImageServers:
             joined: str = row["workflow_id"]
             return joined
         workflow_id = self._ids.next()
+        self._queue.abandon(tx, row["workflow_id"])
         self.move(tx, row["id"], Event.DELETE_ASKED, workflow_id)
         parameters = {**json.loads(row["spec"]), "app_server_id": row["server_id"], "app_group_id": row["app_group_id"]}
         self._queue.put(tx, workflow_id, DELETE if recursive else FORGET, row["id"], parameters)
@@ -264,7 +288,9 @@ class ImageServers:
 
     def remove(self, tx: Tx, server_id: str) -> None:
         """Remove the record."""
-        tx.run(_REMOVE, {"of": server_id})
+        project_id = tx.scalar(_REMOVE, {"of": server_id})
+        if project_id is not None:
+            _count(tx, project_id, -1)
 
     def release_claims(self, tx: Tx, plan: dict[str, Any]) -> None:
         """Give back address, room, quota and server group; nothing happens for what was given back already."""
@@ -278,6 +304,11 @@ class ImageServers:
             raise errors.CONFLICT.error(f"The image server is {row['status']}: it has no machine.")
         machine: str = json.loads(row["spec"])["instance_id"]
         return machine
+
+
+def _count(tx: Tx, project_id: str, more: int) -> None:
+    if not tx.run(_COUNT_ON, {"project": project_id, "more": more}):
+        tx.run(_COUNT_FIRST, {"project_id": project_id, "servers": more})
 
 
 def _as_dict(port: PortSpec) -> dict[str, str]:

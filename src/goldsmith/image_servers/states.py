@@ -23,7 +23,8 @@ class Event(StrEnum):
     """What moves an image server."""
 
     CREATED = "the machine is ready"
-    CREATE_FAILED = "a step failed; everything was undone"
+    CREATE_FAILED = "a step failed; everything was undone, or kept on request"
+    RETRIED = "the job is retried from its failed step"
     DELETE_ASKED = "batch-delete"
     DELETE_FAILED = "the machine could not be removed"
 
@@ -31,6 +32,7 @@ class Event(StrEnum):
 MOVES: dict[tuple[Status, Event], Status] = {
     (Status.CREATING, Event.CREATED): Status.ACTIVE,
     (Status.CREATING, Event.CREATE_FAILED): Status.ERROR,
+    (Status.ERROR, Event.RETRIED): Status.CREATING,
     (Status.ACTIVE, Event.DELETE_ASKED): Status.DELETING,
     (Status.BUILT, Event.DELETE_ASKED): Status.DELETING,
     (Status.ERROR, Event.DELETE_ASKED): Status.DELETING,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Select, and_, bindparam, case, delete, func, insert, select, update
 
 from goldsmith.ids import Snowflakes
 from goldsmith.jobs.models import jobs, sub_jobs
@@ -44,8 +44,18 @@ _STARTED = prepare(
 _BACK = prepare(
     update(sub_jobs)
     .where(_OF_WORKFLOW, _s.status.not_in(ENDED))
-    .values(status=bindparam("to"), error_code=bindparam("code"), error_message=bindparam("message"))
+    .values(
+        status=case((_s.status == "ABORTING", "ABORTING"), else_=bindparam("to")), error_code=bindparam("code"),
+        error_message=bindparam("message"),
+    )
+)  # fmt: skip
+_REOPENED = prepare(
+    update(sub_jobs)
+    .where(_OF_WORKFLOW, _s.status == "FAILED", _s.job_type == "CREATE_SERVER")
+    .values(status="RUNNING", end_time=None, error_code="", error_message="")
+    .returning(_s.job_id)
 )
+_REOPEN = prepare(update(jobs).where(_j.id == bindparam("job")).values(status="RUNNING", end_time=None))
 _ENDED = prepare(
     update(sub_jobs)
     .where(_OF_WORKFLOW, _s.status.not_in(ENDED))
@@ -126,9 +136,14 @@ class Jobs:
         tx.run(_STARTED, {"workflow": workflow_id, "at": tx.now})
 
     def rolling_back(self, tx: Tx, workflow_id: str, error: str, *, aborted: bool = False) -> None:
-        """Undoing has begun because of `error`: ROLLBACK, or ABORTING when somebody cancelled."""
+        """Undoing has begun, or will soon, because of `error`: ROLLBACK, or ABORTING when somebody cancelled."""
         to = "ABORTING" if aborted else "ROLLBACK"
         tx.run(_BACK, {"workflow": workflow_id, "to": to, "code": FAILURE_CODE, "message": error})
+
+    def reopened(self, tx: Tx, workflow_id: str) -> None:
+        """A kept workflow goes on: its sub jobs and their jobs are RUNNING again."""
+        for job_id in {row["job_id"] for row in tx.rows(_REOPENED, {"workflow": workflow_id})}:
+            tx.run(_REOPEN, {"job": job_id})
 
     def ended(self, tx: Tx, workflow_id: str, error: str) -> None:
         """The workflow has ended; `error` is "" on success. Closes every job that has nothing open any more."""

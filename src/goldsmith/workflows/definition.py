@@ -80,9 +80,13 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a workflow ended; `error` is "" on success, else the cause as users see it."""
+    """How a workflow ended; `error` is "" on success, else the cause as users see it.
+
+    `kept` when nothing was undone, so that somebody can look at it, and go on from the failed step.
+    """
 
     error: str = ""
+    kept: bool = False
 
     @property
     def succeeded(self) -> bool:
@@ -92,14 +96,22 @@ class Ending:
 
 @dataclass(frozen=True, slots=True)
 class Workflow:
-    """A kind of workflow. `on_start` runs with the first claim's checkpoint, `on_undo` when undoing begins (with
-    the cause), `on_end` with the last checkpoint."""
+    """A kind of workflow.
+
+    `on_start` runs with the first claim's checkpoint, `on_undo` when undoing begins (with the cause), `on_end` with
+    the last checkpoint. `keeps` says whether a run that failed is kept as it is instead of undone, and
+    `on_resume` runs when somebody lets such a run go on. A workflow that `can_cancel` undoes everything when
+    somebody asks it to.
+    """
 
     kind: str
     steps: tuple[Step, ...]
     on_start: Record
     on_undo: Callable[[Tx, Run, str], None]
     on_end: Callable[[Tx, Run, Ending], None]
+    keeps: Callable[[Run], bool] = lambda run: False
+    on_resume: Record = lambda tx, run: None
+    can_cancel: bool = False
 
     def step(self, name: str) -> Step:
         """The step with this name; `KeyError` when the list has changed since."""

@@ -30,6 +30,8 @@ T = TypeVar("T")
 
 LONGEST_NAP = 0.5
 """Seconds between looks for work of other processes; work of this process wakes the engine at once."""
+LAST_LOOK = 5.0
+"""Seconds a step gets whose limit has passed already."""
 CANCELLED = "The job was cancelled."
 
 
@@ -131,11 +133,12 @@ class Engine:
         if states.get((step.name, "do")) is None or claim.step != step.name:
             await self._store.write(lambda tx: journal.begin(tx, step, Phase.DO))
         if claim.cancel:
-            await self._store.write(lambda tx: journal.turn_back(tx, CANCELLED))
+            await self._store.write(lambda tx: journal.turn_back(tx, claim.error or CANCELLED))
             return True
         left = step.timeout - (time.time() - claim.step_since / 1000)
         try:
-            async with asyncio.timeout(max(left, 0.001)):
+            # Even when the limit passed while nobody worked, the step is looked at once more.
+            async with asyncio.timeout(max(left, min(step.timeout, LAST_LOOK))):
                 outcome = await step.do(claim.run)
         except Exception as error:
             return await self._failed(journal, step, error, left)
@@ -149,8 +152,7 @@ class Engine:
 
     async def _not_yet(self, journal: Journal, step: Step, outcome: NotYet, left: float) -> bool:
         if left <= outcome.seconds:
-            await self._give_up(journal, step, f"{step.effect}: not done within {step.timeout:g} seconds.")
-            return True
+            return await self._give_up(journal, step, f"{step.effect}: not done within {step.timeout:g} seconds.")
         await self._store.write(lambda tx: journal.wait(tx, outcome.seconds, 0))
         return False
 
@@ -165,17 +167,20 @@ class Engine:
             await self._store.write(lambda tx: journal.wait(tx, pause, claim.attempts + 1))
             return False
         if isinstance(error, TimeoutError):
-            await self._give_up(journal, step, f"{step.effect}: not done within {step.timeout:g} seconds.")
-        else:
-            await self._give_up(journal, step, cause_of(error), error)
-        return True
+            return await self._give_up(journal, step, f"{step.effect}: not done within {step.timeout:g} seconds.")
+        return await self._give_up(journal, step, cause_of(error), error)
 
-    async def _give_up(self, journal: Journal, step: Step, cause: str, error: Exception | None = None) -> None:
+    async def _give_up(self, journal: Journal, step: Step, cause: str, error: Exception | None = None) -> bool:
+        """Turn back, or end where the workflow is kept as it is; False when it has ended."""
         run = journal.claim.run
         expected = error is None or isinstance(error, ServiceError) or is_explained(error)
         log.warning("workflow %s: %s failed: %s", run.id, step.name, cause, exc_info=None if expected else error)
         telemetry.STEPS.labels(run.kind, step.name, "do", "failed").inc()
+        if journal.workflow.keeps(run):
+            await self._store.write(lambda tx: journal.end(tx, Ending(cause, kept=True)))
+            return False
         await self._store.write(lambda tx: journal.turn_back(tx, cause))
+        return True
 
     async def _back(self, journal: Journal) -> bool:
         """Undo the latest step that was begun and is not undone; False when all are, or when it must wait."""

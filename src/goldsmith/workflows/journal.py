@@ -10,7 +10,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import and_, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import and_, bindparam, case, delete, func, insert, or_, select, update
 
 from goldsmith.store import Row, Tx, prepare
 from goldsmith.workflows.definition import Ending, Phase, Run, Step, Workflow
@@ -58,9 +58,10 @@ _MOVE = prepare(
     .where(_HELD)
     .values(
         phase=bindparam("to_phase"), step=bindparam("to_step"), step_since=bindparam("since"),
-        attempts=bindparam("tries"), lease_until=bindparam("until"), error=bindparam("because"),
+        attempts=bindparam("tries"), lease_until=bindparam("until"),
+        error=case((bindparam("because") == "", _w.error), else_=bindparam("because")),
     )
-    .returning(_w.cancel)
+    .returning(_w.cancel, _w.error)
 )  # fmt: skip
 _REQUEUE = prepare(
     update(workflows)
@@ -181,7 +182,7 @@ class Journal:
 
     def end(self, tx: Tx, ending: Ending) -> None:
         """The last checkpoint."""
-        state = "done" if ending.succeeded else "failed"
+        state = "done" if ending.succeeded else "kept" if ending.kept else "failed"
         self._check(tx.run(_END, {**self._held, "to_state": state, "at": tx.now, "because": ending.error}))
         self.workflow.on_end(tx, self.claim.run, ending)
 
@@ -192,7 +193,7 @@ class Journal:
         if row is None:
             raise Fenced(claim.run.id)
         claim.phase, claim.step, claim.step_since, claim.attempts = phase, step, since, attempts
-        claim.cancel = bool(row["cancel"])
+        claim.cancel, claim.error = bool(row["cancel"]), row["error"]
 
     def _check(self, changed: int) -> None:
         if not changed:

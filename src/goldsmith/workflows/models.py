@@ -1,6 +1,7 @@
 """Tables of the engine: one row a workflow, one row for each step that was begun or undone.
 
-`state` is queued (may be claimed at `run_at`), running (leased by `owner` until `lease_until`), done or failed.
+`state` is queued (may be claimed at `run_at`), running (leased by `owner` until `lease_until`), done, failed (and
+undone) or kept (failed, nothing undone, may be resumed).
 `epoch` grows with every claim: a worker whose epoch is old has lost the workflow and writes nothing more.
 """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from sqlalchemy import bindparam, insert, select, update
 
 from goldsmith.store import Tx, document, prepare
-from goldsmith.workflows.definition import Workflow
+from goldsmith.workflows.definition import Run, Workflow
 from goldsmith.workflows.models import workflow_steps, workflows
 
 _INSERT = prepare(insert(workflows))
@@ -18,7 +19,21 @@ _WORKFLOW = prepare(select(workflows).where(workflows.c.id == bindparam("id")))
 _CANCEL = prepare(
     update(workflows)
     .where(workflows.c.id == bindparam("of"), workflows.c.state.in_(["queued", "running"]))
-    .values(cancel=1, run_at=bindparam("at"))
+    .values(cancel=1, run_at=bindparam("at"), error=bindparam("because"))
+)
+_RESUME = prepare(
+    update(workflows)
+    .where(workflows.c.id == bindparam("of"), workflows.c.state == "kept")
+    .values(
+        state="queued", run_at=bindparam("at"), step_since=bindparam("at"), attempts=0, error="", ended_at=None,
+        cancel=0,
+    )
+)  # fmt: skip
+_ABANDON = prepare(
+    update(workflows).where(workflows.c.id == bindparam("of"), workflows.c.state == "kept").values(state="failed")
+)
+_STATE = prepare(
+    select(workflows.c.state, workflows.c.kind, workflows.c.phase).where(workflows.c.id == bindparam("of"))
 )
 
 
@@ -75,11 +90,36 @@ class Queue:
         )  # fmt: skip
         tx.after_commit(self.wake)
 
-    def cancel(self, tx: Tx, workflow_id: str) -> bool:
-        """Ask a workflow to stop and undo; False when it has ended already."""
-        found = tx.run(_CANCEL, {"of": workflow_id, "at": tx.now}) > 0
+    def cancel(self, tx: Tx, workflow_id: str, reason: str) -> bool:
+        """Ask a workflow to stop and undo, which it does at its next checkpoint; False when it has ended already."""
+        found = tx.run(_CANCEL, {"of": workflow_id, "at": tx.now, "because": reason}) > 0
         tx.after_commit(self.wake)
         return found
+
+    def can_cancel(self, tx: Tx, workflow_id: str) -> bool:
+        """Whether the workflow is of a kind that can be cancelled, and still goes forwards."""
+        row = tx.row(_STATE, {"of": workflow_id})
+        return (
+            row is not None
+            and row["state"] in {"queued", "running"}
+            and row["phase"] == "do"
+            and self.kinds[row["kind"]].can_cancel
+        )
+
+    def resume(self, tx: Tx, workflow_id: str) -> bool:
+        """Go on with a kept workflow from its failed step; False when it is not kept (any more)."""
+        if tx.run(_RESUME, {"of": workflow_id, "at": tx.now}) == 0:
+            return False
+        row = tx.row(_WORKFLOW, {"id": workflow_id})
+        assert row is not None
+        run = Run(workflow_id, row["kind"], row["subject"], json.loads(row["parameters"]))
+        self.kinds[row["kind"]].on_resume(tx, run)
+        tx.after_commit(self.wake)
+        return True
+
+    def abandon(self, tx: Tx, workflow_id: str) -> None:
+        """A kept workflow will never go on: what it made is being removed by another."""
+        tx.run(_ABANDON, {"of": workflow_id})
 
     def progress(self, tx: Tx, workflow_id: str) -> Progress | None:
         """How far the workflow is; None when there is none with this id."""
@@ -91,7 +131,7 @@ class Queue:
         shown = tuple(_step_progress(step.name, row, rows, tx.now) for step in steps)
         total = sum(step.weight for step in steps)
         done = sum(step.weight for step, seen in zip(steps, shown, strict=True) if seen.state == "done")
-        ended = row["state"] in {"done", "failed"}
+        ended = row["state"] in {"done", "failed", "kept"}
         return Progress(100 * done // total, "" if ended else row["step"], shown)
 
 
@@ -105,5 +145,5 @@ def _step_progress(name: str, row: Mapping[str, Any], rows: Mapping[tuple[str, s
     elif do["state"] == "done":
         state = "done"
     else:
-        state = "failed" if row["phase"] == "undo" else "running"
+        state = "failed" if row["phase"] == "undo" or row["state"] == "kept" else "running"
     return StepProgress(name, state, seconds)

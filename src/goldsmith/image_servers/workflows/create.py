@@ -10,7 +10,8 @@
 | register | app server, app group and authorisation are recorded | records removed | one transaction | 60 s |
 
 Name, address, room on a host, quota and server group were claimed by the transaction that accepted the request;
-the end of a failed workflow gives them back in the transaction that says FAILED.
+the end of a failed workflow gives them back in the transaction that says FAILED. With `keep_on_failure` nothing is
+undone or given back: the machine stays for inspection until the job is retried or the image server is deleted.
 """
 
 from __future__ import annotations
@@ -78,7 +79,10 @@ class CreateImageServer:
                 self._choose_ids, self._nothing, record=self._register, unrecord=self._unregister, timeout=60,
             ),
         )  # fmt: skip
-        return Workflow(CREATE, steps, on_start=self._on_start, on_undo=self._on_undo, on_end=self._on_end)
+        return Workflow(
+            CREATE, steps, on_start=self._on_start, on_undo=self._on_undo, on_end=self._on_end,
+            keeps=lambda run: bool(run.parameters.get("keep_on_failure")), on_resume=self._on_resume, can_cancel=True,
+        )  # fmt: skip
 
     async def _reserve_address(self, run: Run) -> None:
         await self.cloud.create_port(run.key("reserve_address"), _port(run))
@@ -159,8 +163,12 @@ class CreateImageServer:
     def _on_undo(self, tx: Tx, run: Run, error: str) -> None:
         self.jobs.rolling_back(tx, run.id, error)
 
+    def _on_resume(self, tx: Tx, run: Run) -> None:
+        self.image_servers.move(tx, run.subject, Event.RETRIED, run.id)
+        self.jobs.reopened(tx, run.id)
+
     def _on_end(self, tx: Tx, run: Run, ending: Ending) -> None:
-        if not ending.succeeded:
+        if not ending.succeeded and not ending.kept:
             self.image_servers.release_claims(tx, run.parameters)
             self.image_servers.note_emptied(tx, run.subject)
         event = Event.CREATED if ending.succeeded else Event.CREATE_FAILED

@@ -51,6 +51,9 @@ def upgrade() -> None:
     sa.Column('ou_name', sa.Text(), nullable=False),
     sa.Column('max_sessions', sa.Integer(), nullable=False),
     sa.Column('tags', sa.Text(), nullable=False),
+    sa.Column('maintain_status', sa.Integer(), nullable=False),
+    sa.Column('task', sa.Text(), nullable=False),
+    sa.Column('task_workflow_id', sa.Text(), nullable=False),
     sa.Column('enterprise_project_id', sa.Text(), nullable=False),
     sa.Column('create_time', sa.Integer(), nullable=False),
     sa.Column('update_time', sa.Integer(), nullable=False),
@@ -146,6 +149,11 @@ def upgrade() -> None:
     with op.batch_alter_table('iam_revocations', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_iam_revocations_expires_at'), ['expires_at'], unique=False)
 
+    op.create_table('image_server_counts',
+    sa.Column('project_id', sa.Text(), nullable=False),
+    sa.Column('servers', sa.Integer(), nullable=False),
+    sa.PrimaryKeyConstraint('project_id', name=op.f('pk_image_server_counts'))
+    )
     op.create_table('image_servers',
     sa.Column('id', sa.Text(), nullable=False),
     sa.Column('project_id', sa.Text(), nullable=False),
@@ -169,6 +177,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table('image_servers', schema=None) as batch_op:
         batch_op.create_index('ix_image_servers_list', ['project_id', 'enterprise_project_id', 'id'], unique=False)
+        batch_op.create_index('ix_image_servers_page', ['project_id', 'id'], unique=False)
 
     op.create_table('images',
     sa.Column('id', sa.Text(), nullable=False),
