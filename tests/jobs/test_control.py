@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from tests.service import PROJECT, Service, example, until
 
 from goldsmith.clouds.simulated import Fault, World
-from tests.service import PROJECT, Service, example, until
 
 SLOW = {"GOLDSMITH_SIMULATED__BOOT_SECONDS": "600"}
 

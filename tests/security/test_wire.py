@@ -243,7 +243,8 @@ def test_there_are_so_many_connections_and_no_more(guarded: Service, dial: Dial)
     [
         "/" + LIST, "/." + LIST, f"/v1/./{PROJECT}/image-servers", f"/v1/x/../{PROJECT}/image-servers",
         f"/v1/x/%2e%2e/{PROJECT}/image-servers", f"/v1/x/.%2E/{PROJECT}/image-servers",
-        f"/v1/{PROJECT}%2Fimage-servers", f"/v1/{PROJECT}%2fimage-servers", f"/v1%2F{PROJECT}/image-servers", f"{LIST}/", f"{LIST}/.", f"{LIST}/%2e%2e",
+        f"/v1/{PROJECT}%2Fimage-servers", f"/v1/{PROJECT}%2fimage-servers", f"/v1%2F{PROJECT}/image-servers",
+        f"{LIST}/", f"{LIST}/.", f"{LIST}/%2e%2e",
         f"/V1/{PROJECT}/image-servers", f"/v1/{PROJECT}/Image-Servers", f"{LIST}%00", f"{LIST}%20", f"{LIST};x",
         f"{LIST}/..%5cimage-server-jobs", f"{LIST}/%2e%2e%2fimage-server-jobs", f"{LIST}%0d%0aX-A:%20b", f"{LIST}%252F",
     ],

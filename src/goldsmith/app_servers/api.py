@@ -14,13 +14,16 @@ from goldsmith.app_servers.service import AppServers, Filter
 from goldsmith.app_servers.tasks import AppServerTasks, Power
 from goldsmith.app_servers.views import Surroundings, Views, brief, detail
 from goldsmith.clouds.port import StopMode
-from goldsmith.http.operations import Access, Call, operation
+from goldsmith.http.operations import Access, Call, Resource, Touched, operation
 from goldsmith.http.routes import CurrentCall
+from goldsmith.http.sight import kept_tags, loosely, sight, texts
 from goldsmith.http.wire import Empty, JobId, Limit, Offset, PathId
 from goldsmith.jobs.service import Origin
 from goldsmith.store import Row, Store, Tx
 
 TAG = "app servers"
+KIND = "server"
+KEYS = ("g:EnterpriseProjectId", "g:ResourceTag/<key>")
 JOB = {"job_id": "697612196825268224"}
 IDS = {"items": ["wksapp-08722b58-6900-4c03-bfc0-99e1a056b8ad"]}
 EXAMPLE_SERVER = {
@@ -56,9 +59,19 @@ class AppServersApi:
         self._store, self._app_servers, self._tasks = store, app_servers, tasks
         self._views, self._machines = views, machines
 
+    async def touched(self, call: Call, body: bytes) -> Touched:
+        """The servers that path or body name; of those this project does not have, the id alone."""
+        ids = [call.path["server_id"]] if "server_id" in call.path else texts(loosely(body).get("items"))
+
+        def look(tx: Tx) -> list[Resource]:
+            rows = [(each, self._app_servers.find(tx, call.project_id, each)) for each in ids]
+            return [_resource(row) if row is not None else Resource(KIND, each) for each, row in rows]
+
+        return Touched(await self._store.read(look) if ids else [Resource(KIND)])
+
     @operation(
         "ListServers", "GET", "/v1/{project_id}/app-servers", action="workspace:server:list", access=Access.LIST,
-        resource_type="server", tag=TAG, answer={"count": 1, "items": [EXAMPLE_SERVER]},
+        resource_type=KIND, condition_keys=KEYS, tag=TAG, answer={"count": 1, "items": [EXAMPLE_SERVER]},
     )  # fmt: skip
     async def list(
         self,
@@ -79,8 +92,10 @@ class AppServersApi:
         is_maintained = None if maintain_status is None else maintain_status == "true"
         wanted = Filter(server_group_id, server_name, machine_name, ip_addr, server_id, is_maintained)
 
+        sees = sight(call, _resource)
+
         def look(tx: Tx) -> tuple[int, Sequence[Row], list[Surroundings]]:
-            count, rows = self._app_servers.list_page(tx, call.project_id, wanted, offset=offset, limit=limit)
+            count, rows = self._app_servers.list_page(tx, call.project_id, wanted, offset=offset, limit=limit, sees=sees)
             return count, rows, [self._views.surroundings(tx, row) for row in rows]
 
         count, rows, around = await self._store.read(look)
@@ -90,7 +105,7 @@ class AppServersApi:
 
     @operation(
         "ShowServer", "GET", "/v1/{project_id}/app-servers/{server_id}", action="workspace:server:get",
-        resource_type="server", errors=(errors.NOT_FOUND,), tag=TAG,
+        resource_type=KIND, condition_keys=KEYS, touches="touched", errors=(errors.NOT_FOUND,), tag=TAG,
     )  # fmt: skip
     async def show(self, call: CurrentCall, server_id: PathId) -> schemas.AppServerDetail:
         """Show an app server."""
@@ -104,7 +119,7 @@ class AppServersApi:
 
     @operation(
         "UpdateServer", "PATCH", "/v1/{project_id}/app-servers/{server_id}", action="workspace:server:update",
-        access=Access.WRITE, resource_type="server", errors=(errors.NOT_FOUND,), tag=TAG,
+        access=Access.WRITE, resource_type=KIND, condition_keys=KEYS, touches="touched", errors=(errors.NOT_FOUND,), tag=TAG,
         example={"name": "test_instance_2", "description": "", "maintain_status": True},
     )  # fmt: skip
     async def update(self, call: CurrentCall, server_id: PathId, body: schemas.UpdateServer) -> Empty:
@@ -119,7 +134,7 @@ class AppServersApi:
 
     @operation(
         "DeleteServer", "DELETE", "/v1/{project_id}/app-servers/{server_id}", action="workspace:server:delete",
-        access=Access.WRITE, resource_type="server", errors=(errors.CONFLICT,), tag=TAG, answer=JOB,
+        access=Access.WRITE, resource_type=KIND, condition_keys=KEYS, touches="touched", errors=(errors.CONFLICT,), tag=TAG, answer=JOB,
     )  # fmt: skip
     async def delete(self, call: CurrentCall, server_id: PathId) -> JobId:
         """Delete an app server and its machine; with an unknown id the job has nothing to do."""
@@ -127,7 +142,7 @@ class AppServersApi:
 
     @operation(
         "BatchDeleteServer", "POST", "/v1/{project_id}/app-servers/actions/batch-delete",
-        action="workspace:server:batchDelete", access=Access.WRITE, resource_type="server",
+        action="workspace:server:batchDelete", access=Access.WRITE, resource_type=KIND, condition_keys=KEYS, touches="touched",
         errors=(errors.CONFLICT,), tag=TAG, example=IDS, answer=JOB,
     )  # fmt: skip
     async def batch_delete(self, call: CurrentCall, body: schemas.Servers) -> JobId:
@@ -141,7 +156,7 @@ class AppServersApi:
 
     @operation(
         "BatchStartServer", "PATCH", "/v1/{project_id}/app-servers/actions/batch-start",
-        action="workspace:server:batchStart", access=Access.WRITE, resource_type="server",
+        action="workspace:server:batchStart", access=Access.WRITE, resource_type=KIND, condition_keys=KEYS, touches="touched",
         errors=(errors.CONFLICT,), tag=TAG, example=IDS,
     )  # fmt: skip
     async def start(self, call: CurrentCall, body: schemas.Servers) -> Empty:
@@ -150,7 +165,7 @@ class AppServersApi:
 
     @operation(
         "BatchStopServer", "PATCH", "/v1/{project_id}/app-servers/actions/batch-stop",
-        action="workspace:server:batchStop", access=Access.WRITE, resource_type="server",
+        action="workspace:server:batchStop", access=Access.WRITE, resource_type=KIND, condition_keys=KEYS, touches="touched",
         errors=(errors.CONFLICT,), tag=TAG, example={**IDS, "type": "SOFT"},
     )  # fmt: skip
     async def stop(self, call: CurrentCall, body: schemas.HaltServers) -> Empty:
@@ -159,7 +174,7 @@ class AppServersApi:
 
     @operation(
         "BatchRebootServer", "PATCH", "/v1/{project_id}/app-servers/actions/batch-reboot",
-        action="workspace:server:batchReboot", access=Access.WRITE, resource_type="server",
+        action="workspace:server:batchReboot", access=Access.WRITE, resource_type=KIND, condition_keys=KEYS, touches="touched",
         errors=(errors.CONFLICT,), tag=TAG, example={**IDS, "type": "SOFT"},
     )  # fmt: skip
     async def reboot(self, call: CurrentCall, body: schemas.HaltServers) -> Empty:
@@ -169,3 +184,7 @@ class AppServersApi:
     async def _switch(self, call: Call, server_ids: Sequence[str], power: Power, mode: StopMode) -> Empty:
         await self._store.write(lambda tx: self._tasks.switch(tx, call.project_id, server_ids, power, mode))
         return Empty()
+
+
+def _resource(row: Row) -> Resource:
+    return Resource(KIND, row["id"], row["enterprise_project_id"], kept_tags(row["tags"]))

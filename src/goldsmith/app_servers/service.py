@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,9 @@ from sqlalchemy import ColumnElement, bindparam, delete, func, insert, select, u
 from goldsmith import errors
 from goldsmith.app_servers.models import Task, app_servers
 from goldsmith.store import Row, Tx, prepare
+from goldsmith.store.paging import page_of
+
+Sight = Callable[[Sequence[Row]], Sequence[bool]]
 
 _a = app_servers.c
 _INSERT = prepare(insert(app_servers))
@@ -82,13 +85,16 @@ class AppServers:
         return row
 
     def list_page(
-        self, tx: Tx, project_id: str, wanted: Filter, *, offset: int, limit: int
+        self, tx: Tx, project_id: str, wanted: Filter, *, offset: int, limit: int, sees: Sight | None = None
     ) -> tuple[int, Sequence[Row]]:
-        """How many match, and one page of them, newest first."""
-        conditions = wanted.conditions(project_id)
-        count = tx.scalar(select(func.count()).select_from(app_servers).where(*conditions))
-        query = select(app_servers).where(*conditions).order_by(_a.create_time.desc(), _a.id.desc())
-        return count, tx.rows(query.offset(offset).limit(limit))
+        """How many match, and one page of them, newest first.
+
+        `sees` tells, of rows with id, enterprise project and tags, which the caller may see; None means all.
+        """
+        return page_of(
+            tx, app_servers, wanted.conditions(project_id), (_a.create_time.desc(), _a.id.desc()),
+            offset=offset, limit=limit, facts=(_a.enterprise_project_id, _a.tags), sees=sees,
+        )  # fmt: skip
 
     def of_group(self, tx: Tx, group_id: str) -> Sequence[Row]:
         """The servers of a server group."""

@@ -213,7 +213,10 @@ class GuardedProtocol(HttpToolsProtocol):
             return
         if len(self.headers) >= MAX_FIELDS:
             raise self._because(errors.HEADERS_TOO_LARGE.error(f"At most {MAX_FIELDS} headers are taken."))
-        super().on_header(name, value)
+        name = name.lower()
+        if name == b"expect":
+            self.expect_100_continue = value.lower() == b"100-continue"
+        self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         """Refuse what must not be, then hand the request over."""
@@ -249,16 +252,18 @@ class GuardedProtocol(HttpToolsProtocol):
             return malformed.error("Only HTTP/1.1 and HTTP/1.0 are spoken here.")
         if not self.url.startswith(b"/") or b"#" in self.url:
             return malformed.error("The request target must be a path that starts with a slash; this is no proxy.")
-        size, once = len(self.url), {}
-        for name, value in self.headers:
-            size += len(name) + len(value)
-            if name in ONLY_ONCE:
-                if name in once:
+        fields = dict(self.headers)
+        if len(fields) == len(self.headers):
+            size = len(self.url) + sum(map(len, fields)) + sum(map(len, fields.values()))
+        else:
+            names = [name for name, _ in self.headers]
+            for name in ONLY_ONCE & fields.keys():
+                if names.count(name) > 1:
                     return malformed.error(f"The header {name.decode()} must be sent once only.")
-                once[name] = value
+            size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
         if size > MAX_HEAD or len(self.url) > MAX_URL:
             return _too_long(len(self.url))
-        host, coding = once.get(b"host"), once.get(b"transfer-encoding")
+        host, coding = fields.get(b"host"), fields.get(b"transfer-encoding")
         if _HOST.fullmatch(host or b"") is None and not (host is None and version == "1.0"):
             return malformed.error("The header Host must be sent, and name a host and at most a port.")
         if coding is not None and (coding.lower() != b"chunked" or version == "1.0"):

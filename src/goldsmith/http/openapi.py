@@ -34,6 +34,14 @@ CREATE_HEADERS = [
         "schema": {"type": "string", "maxLength": 64},
     }
     for name in ("Service-Transaction-Id", "X-Linked-Id")
+] + [
+    {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "required": False,
+        "description": "Extension: the same request again with the same key returns the same job.",
+        "schema": {"type": "string", "maxLength": 255},
+    }
 ]
 SCHEMES = {
     "token": {"type": "apiKey", "in": "header", "name": "X-Auth-Token", "description": "Token of IAM."},

@@ -154,6 +154,7 @@ class Call:
     base_url: str
     service_transaction_id: str = ""
     linked_id: str = ""
+    idempotency_key: str = ""
     path: Mapping[str, str] = field(default_factory=dict)
     is_secure: bool = False
     user_agent: str = ""

@@ -148,6 +148,7 @@ class OperationRoute(APIRoute):
         await self.gate.admit(call, None if touched_by is None else lambda: touched_by(call, body))
         call.service_transaction_id = _short_header(request, "service-transaction-id")
         call.linked_id = _short_header(request, "x-linked-id")
+        call.idempotency_key = _short_header(request, "idempotency-key", 255)
         return call
 
     async def _refuse(self, error: RequestValidationError, call: Call) -> ServiceError:
@@ -161,10 +162,10 @@ class OperationRoute(APIRoute):
         return errors.refusal(problems)
 
 
-def _short_header(request: Request, name: str) -> str:
+def _short_header(request: Request, name: str, most: int = 64) -> str:
     value = request.headers.get(name, "")
-    if len(value) > 64:
-        problem = errors.Problem(name, value, "max_length", "The header may have at most 64 characters.")
+    if len(value) > most:
+        problem = errors.Problem(name, value, "max_length", f"The header may have at most {most} characters.")
         raise errors.refusal([problem])
     return value
 

@@ -6,6 +6,7 @@ checks against the world (does the subnet exist? is the name in use?) still run 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, get_args
 
@@ -17,6 +18,8 @@ Finding = Mapping[str, Any]
 PLACES = {"body", "query", "path", "header"}
 SHOWN = 200
 """Longest value repeated in an answer, in characters."""
+SECRET = re.compile("passw|secret|token", re.IGNORECASE)
+"""Fields whose values, and everything below them, are never repeated."""
 
 
 def _bound(key: str, text: str) -> Callable[[Finding], str]:
@@ -73,8 +76,9 @@ def _problem(finding: Finding) -> Problem:
         rule, message = cause.args
     else:
         message = text(finding)
-    value = None if kind in {"missing", "json_invalid"} else finding.get("input")
-    return Problem(_path(finding["loc"], kind), shorten(value), rule, message)
+    field = _path(finding["loc"], kind)
+    is_shown = kind not in {"missing", "json_invalid"} and not SECRET.search(field)
+    return Problem(field, shorten(without_secrets(finding.get("input"))) if is_shown else None, rule, message)
 
 
 def _path(location: Sequence[str | int], kind: str) -> str:
@@ -92,6 +96,13 @@ def _path(location: Sequence[str | int], kind: str) -> str:
 def _kind_of(value: Any) -> str:
     names = {str: "a string", bool: "true or false", int: "a number", float: "a number", list: "a list"}
     return "null" if value is None else names.get(type(value), "an object")
+
+
+def without_secrets(value: Any) -> Any:
+    """The value without what stands in fields that hold secrets."""
+    if isinstance(value, dict):
+        return {name: None if SECRET.search(str(name)) else without_secrets(each) for name, each in value.items()}
+    return [without_secrets(each) for each in value] if isinstance(value, list) else value
 
 
 def shorten(value: Any) -> Any:

@@ -16,7 +16,7 @@ from goldsmith import errors
 from goldsmith.errors import ServiceError
 from goldsmith.http.operations import Access, Call, Resource, Touched
 from goldsmith.iam.policies.evaluate import Decision, PolicySet, Request
-from goldsmith.iam.policies.explain import explain_dependency
+from goldsmith.iam.policies.explain import Reason, explain, explain_dependency
 from goldsmith.iam.policies.keys import ENTERPRISE_PROJECT
 from goldsmith.iam.service import Caller, Iam
 from goldsmith.iam.tokens import wire_time
@@ -64,38 +64,43 @@ class Admission:
         about = await touched() if touched is not None else Touched()
         context = self._context(call, about, project_name)
         decision = self._decide(call, policies, operation.action, about.resources, context)
-        if not decision.allowed and self._may_see_some(call, policies, decision):
-            call.decision = "some"
-        elif not decision.allowed:
-            raise self._refusal(call, decision.explanation, decision, context)
-        else:
-            call.decision = f"{decision.policy_name}/{decision.statement}" if decision.policy_name else decision.reason
-        if operation.access is Access.LIST and operation.resource_type is not None:
+        is_list = operation.access is Access.LIST and operation.resource_type is not None and not about.resources
+        if is_list:
             call.sees = self._filter(call, policies, context)
-        self._require_dependencies(call, policies, context, decision)
+        if decision.allowed:
+            call.decision = f"{decision.policy_name}/{decision.statement}" if decision.policy_name else decision.reason
+        elif is_list and self._may_see_some(call, policies, decision):
+            call.decision = "some"
+        else:
+            raise self._refusal(call, decision, context)
+        self._require_dependencies(call, policies, context, about.resources)
 
     def _decide(
         self, call: Call, policies: PolicySet, action: str, resources: Sequence[Resource], context: Context
     ) -> Decision:
-        """The decision on the first resource that is refused, else on the last."""
+        """The decision on the first resource that is refused, else on the last; its context then has the facts."""
         caller, project = call.caller, call.project_id or caller_project(call)
-        decision = None
+        decision, plain = None, dict(context)
         for resource in resources or (None,):
             names = [self.urn(call, resource)] if resource is not None else []
-            request = Request(action, names, context | _facts_of(resource), project, caller.is_root)
-            decision = policies.decide(request, caller.session_policy)
+            facts = _facts_of(resource)
+            decision = policies.decide(
+                Request(action, names, plain | facts, project, caller.is_root), caller.session_policy
+            )
             if not decision.allowed:
+                context.update(facts)
                 break
         assert decision is not None
         return decision
 
     def _may_see_some(self, call: Call, policies: PolicySet, decision: Decision) -> bool:
-        operation = call.operation
-        if operation.access is not Access.LIST or operation.resource_type is None:
+        """Whether a list may be empty instead of refused: each of its entries is decided by itself."""
+        if decision.reason is Reason.EXPLICIT_DENY:
             return False
-        if decision.reason != "implicit_deny" or call.caller.is_root:
-            return False
-        return policies.could_allow(operation.action or "", project_id=call.project_id or caller_project(call))
+        action, project = call.operation.action or "", call.project_id or caller_project(call)
+        session = call.caller.session_policy
+        is_in_reach = call.caller.is_root or policies.could_allow(action, project_id=project)
+        return is_in_reach and (session is None or session.could_allow(action, project_id=project))
 
     def _filter(self, call: Call, policies: PolicySet, context: Context) -> Callable[[Iterable[Resource]], list[bool]]:
         caller = call.caller
@@ -109,14 +114,18 @@ class Admission:
 
         return sees
 
-    def _require_dependencies(self, call: Call, policies: PolicySet, context: Context, decision: Decision) -> None:
+    def _require_dependencies(
+        self, call: Call, policies: PolicySet, context: Context, resources: Sequence[Resource]
+    ) -> None:
+        """The further permissions, on everything of their service, in the enterprise projects that are touched."""
+        caller, project = call.caller, call.project_id or caller_project(call)
         for needed in call.operation.dependencies:
-            found = self._decide(call, policies, needed, (), context)
-            if not found.allowed:
-                text = explain_dependency(
-                    call.operation.action or "", needed, resource=decision.resource, who=f"User {call.caller.user_name}"
-                )
-                raise self._refusal(call, text, found, context)
+            for resource in resources or (None,):
+                facts = context | _facts_of(resource)
+                found = policies.decide(Request(needed, (), facts, project, caller.is_root), caller.session_policy)
+                if not found.allowed:
+                    name = self.urn(call, resource) if resource is not None else ""
+                    raise self._refusal(call, found, facts, needed_on=name)
 
     def urn(self, call: Call, resource: Resource) -> str:
         """`<service>:<region>:<account>:<type>:<id>` of what a call touches."""
@@ -151,15 +160,28 @@ class Admission:
             context |= {f"g:RequestTag/{key}": value for key, value in touched.request_tags.items()}
         return {key: value for key, value in context.items() if value != ""}
 
-    def _refusal(self, call: Call, text: str, decision: Decision, context: Mapping[str, Any]) -> ServiceError:
+    def _refusal(
+        self, call: Call, decision: Decision, context: Mapping[str, Any], *, needed_on: str | None = None
+    ) -> ServiceError:
+        """The 403 for a decision; `needed_on` is the resource of the call when it was about a dependency."""
         call.decision = f"{decision.policy_name}/{decision.statement}" if decision.policy_name else decision.reason
+        who, action = f"User {call.caller.user_name}", call.operation.action or ""
+        if needed_on is None:
+            resource, missing = decision.resource, None
+            message = explain(
+                decision.reason, action=action, resource=resource, policy=decision.policy_name,
+                statement=decision.statement, who=who,
+            )  # fmt: skip
+        else:
+            resource, missing = needed_on, decision.action
+            message = explain_dependency(action, decision.action, resource=resource, who=who)
         story = {
-            "user": call.caller.user_name, "operation": call.operation.name, "action": decision.action,
-            "resource": decision.resource, "reason": str(decision.reason), "policy_id": decision.policy_id,
-            "policy": decision.policy_name, "statement": decision.statement, "context": dict(context),
+            "user_id": call.caller.user_id, "user": call.caller.user_name, "operation": call.operation.name,
+            "action": action, "missing_dependency": missing, "resource": resource, "reason": str(decision.reason),
+            "policy_id": decision.policy_id, "policy": decision.policy_name, "statement": decision.statement,
+            "project_id": call.project_id or caller_project(call), "context": dict(context),
             "request_id": call.request_id,
         }  # fmt: skip
-        message = text.replace("You may", f"User {call.caller.user_name} may", 1)
         refused = errors.FORBIDDEN.error(message)
         refused.extras["encoded_authorization_message"] = self._iam.box.seal(json.dumps(story))
         return refused

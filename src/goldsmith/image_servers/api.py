@@ -16,6 +16,7 @@ from goldsmith.http.routes import CurrentCall
 from goldsmith.http.wire import Empty, JobId, Limit, Offset, PathId, wire_time
 from goldsmith.image_servers import schemas
 from goldsmith.image_servers.service import DEFAULT_ENTERPRISE_PROJECT, ImageServers
+from goldsmith.jobs.once import RequestKey, once
 from goldsmith.jobs.service import Origin
 from goldsmith.store import Row, Store
 
@@ -75,9 +76,12 @@ class ImageServersApi:
             if problems:
                 raise errors.refusal(problems)
             return schemas.CreateAnswer(dry_run=True)
+        key = _key(call, f"{body.model_dump_json()} {keep_on_failure}")
         job_id = await self._store.write(
-            lambda tx: self._image_servers.create(tx, _origin(call), body, keep_on_failure=keep_on_failure)
-        )
+            lambda tx: once(
+                tx, key, lambda: self._image_servers.create(tx, _origin(call), body, keep_on_failure=keep_on_failure)
+            )
+        )  # fmt: skip
         return schemas.CreateAnswer(job_id=job_id)
 
     async def check_world(self, call: Call, body: schemas.CreateImageServer) -> Sequence[Problem]:
@@ -151,9 +155,12 @@ class ImageServersApi:
     )  # fmt: skip
     async def batch_delete(self, call: CurrentCall, body: schemas.DeleteImageServers) -> JobId:
         """Delete image servers, with `recursive` also everything that was made for them."""
+        key, recursive = _key(call, body.model_dump_json()), bool(body.recursive)
         job_id = await self._store.write(
-            lambda tx: self._image_servers.delete(tx, _origin(call), body.items, recursive=bool(body.recursive))
-        )
+            lambda tx: once(
+                tx, key, lambda: self._image_servers.delete(tx, _origin(call), body.items, recursive=recursive)
+            )
+        )  # fmt: skip
         return JobId(job_id=job_id)
 
     @operation(
@@ -201,6 +208,12 @@ def _text(value: Any) -> str:
 def _tags(value: Any) -> dict[str, str]:
     entries = [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
     return {_text(each.get("key")): _text(each.get("value")) for each in entries}
+
+
+def _key(call: Call, content: str) -> RequestKey | None:
+    return RequestKey.of(
+        call.project_id, call.operation.name, call.idempotency_key or call.service_transaction_id, content
+    )
 
 
 def _origin(call: Call) -> Origin:

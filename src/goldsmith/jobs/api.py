@@ -51,13 +51,18 @@ class JobsApi:
         status: Annotated[str, Query(pattern=STATUS)] = "",
         offset: Offset = 0,
         limit: Limit = 10,
+        linked_id: Annotated[str, Query(max_length=64, description="Extension: what was sent as X-Linked-Id.")] = "",
+        service_transaction_id: Annotated[
+            str, Query(max_length=64, description="Extension: what was sent as Service-Transaction-Id.")
+        ] = "",
     ) -> schemas.ImageJobs:
         """List image-server jobs, newest first."""
         page = await self._store.read(
             lambda tx: self._jobs.list_jobs(
-                tx, call.project_id, job_type=job_type, status=status, offset=offset, limit=limit
+                tx, call.project_id, job_type=job_type, status=status, offset=offset, limit=limit,
+                linked_id=linked_id, service_transaction_id=service_transaction_id,
             )
-        )
+        )  # fmt: skip
         return schemas.ImageJobs(count=page.count, items=[_brief(row) for row in page.rows])
 
     @operation(

@@ -1,4 +1,5 @@
-"""A job is what a request started; each of its sub jobs follows one workflow.
+"""A job is what a request started; each of its sub jobs follows one workflow. A request key leads a repetition of
+the same request to the job of the first.
 
 Several sub jobs may follow the same workflow: whoever asks for the deletion of a server that is being deleted
 already gets a job of their own that ends with the first.
@@ -45,3 +46,15 @@ sub_jobs = Table(
 Index("ix_sub_jobs_job", sub_jobs.c.job_id)
 Index("ix_sub_jobs_workflow", sub_jobs.c.workflow_id)
 Index("ix_sub_jobs_list", sub_jobs.c.project_id, sub_jobs.c.job_type, sub_jobs.c.id)
+
+request_keys = Table(
+    "request_keys",
+    metadata,
+    Column("project_id", Text, primary_key=True),
+    Column("operation", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("fingerprint", Text, nullable=False),
+    Column("job_id", Text, nullable=False),
+    Column("created_at", Integer, nullable=False),
+)
+Index("ix_request_keys_age", request_keys.c.created_at)

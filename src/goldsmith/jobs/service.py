@@ -166,12 +166,19 @@ class Jobs:
         """Whether jobs that the user asked for have not ended."""
         return tx.row(_RUNNING_OF, {"user": user_id}) is not None
 
-    def list_jobs(self, tx: Tx, project_id: str, *, job_type: str, status: str, offset: int, limit: int) -> Page:
+    def list_jobs(
+        self, tx: Tx, project_id: str, *, job_type: str, status: str, offset: int, limit: int, linked_id: str = "",
+        service_transaction_id: str = "",
+    ) -> Page:  # fmt: skip
         """Image-server jobs of a project, newest first; empty filters match all."""
         types = [job_type] if job_type else IMAGE_JOB_TYPES
         query = select(jobs).where(_j.project_id == project_id, _j.job_type.in_(types))
         if status:
             query = query.where(_j.status == status)
+        if linked_id:
+            query = query.where(_j.linked_id == linked_id)
+        if service_transaction_id:
+            query = query.where(_j.service_transaction_id == service_transaction_id)
         return _page(tx, query, _j.id, offset, limit)
 
     def list_sub_jobs(

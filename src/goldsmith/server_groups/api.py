@@ -13,10 +13,12 @@ from goldsmith.app_servers.machines import Machines, server_status
 from goldsmith.app_servers.service import AppServers
 from goldsmith.http.operations import Access, operation
 from goldsmith.http.routes import CurrentCall
+from goldsmith.http.sight import sight
 from goldsmith.http.wire import Empty, Limit, Offset, PathId
 from goldsmith.server_groups import schemas
 from goldsmith.server_groups.rules import ServerGroupRules
 from goldsmith.server_groups.service import Filter, ServerGroups
+from goldsmith.server_groups.touching import KEYS, KIND, TouchesGroups, resource
 from goldsmith.server_groups.views import Views
 from goldsmith.store import Row, Store, Tx
 from goldsmith.tenancy.service import Tenancy
@@ -43,7 +45,7 @@ Enterprise = Annotated[str | None, Query(max_length=128)]
 Flag = Literal["true", "false"] | None
 
 
-class ServerGroupsApi:
+class ServerGroupsApi(TouchesGroups):
     """HTTP side of server groups."""
 
     def __init__(
@@ -55,7 +57,7 @@ class ServerGroupsApi:
 
     @operation(
         "ListServerGroups", "GET", "/v1/{project_id}/app-server-groups", action="workspace:serverGroup:list",
-        access=Access.LIST, resource_type="serverGroup", codes=FAMILY, tag=TAG,
+        access=Access.LIST, resource_type=KIND, condition_keys=KEYS, codes=FAMILY, tag=TAG,
     )  # fmt: skip
     async def list(
         self,
@@ -75,15 +77,17 @@ class ServerGroupsApi:
             is_secondary_server_group == "true",
         )  # fmt: skip
 
+        sees = sight(call, resource)
+
         def look(tx: Tx) -> schemas.ServerGroupPage:
-            count, rows = self._groups.list_page(tx, call.project_id, wanted, offset=offset, limit=limit)
+            count, rows = self._groups.list_page(tx, call.project_id, wanted, offset=offset, limit=limit, sees=sees)
             return schemas.ServerGroupPage(count=count, items=[self._views.full(tx, row) for row in rows])
 
         return await self._store.read(look)
 
     @operation(
         "ListTenantServerGroups", "GET", "/v1/{project_id}/app-server-groups/actions/list",
-        action="workspace:serverGroup:list", access=Access.LIST, resource_type="serverGroup", codes=FAMILY, tag=TAG,
+        action="workspace:serverGroup:list", access=Access.LIST, resource_type=KIND, condition_keys=KEYS, codes=FAMILY, tag=TAG,
         answer={"count": 1, "items": [EXAMPLE_BRIEF]},
     )  # fmt: skip
     async def list_brief(
@@ -104,15 +108,17 @@ class ServerGroupsApi:
             is_secondary_server_group == "true",
         )  # fmt: skip
 
+        sees = sight(call, resource)
+
         def look(tx: Tx) -> schemas.ServerGroupBriefPage:
-            count, rows = self._groups.list_page(tx, call.project_id, wanted, offset=offset, limit=limit)
+            count, rows = self._groups.list_page(tx, call.project_id, wanted, offset=offset, limit=limit, sees=sees)
             return schemas.ServerGroupBriefPage(count=count, items=[self._views.brief(tx, row) for row in rows])
 
         return await self._store.read(look)
 
     @operation(
         "ShowServerGroup", "GET", "/v1/{project_id}/app-server-groups/{server_group_id}",
-        action="workspace:serverGroup:get", resource_type="serverGroup", errors=(errors.NOT_FOUND,), codes=FAMILY,
+        action="workspace:serverGroup:get", resource_type=KIND, condition_keys=KEYS, touches="touched", errors=(errors.NOT_FOUND,), codes=FAMILY,
         tag=TAG,
     )  # fmt: skip
     async def show(self, call: CurrentCall, server_group_id: PathId) -> schemas.ServerGroupDetail:
@@ -123,7 +129,7 @@ class ServerGroupsApi:
 
     @operation(
         "UpdateServerGroup", "PATCH", "/v1/{project_id}/app-server-groups/{server_group_id}",
-        action="workspace:serverGroup:update", access=Access.WRITE, resource_type="serverGroup",
+        action="workspace:serverGroup:update", access=Access.WRITE, resource_type=KIND, condition_keys=KEYS, touches="touched",
         errors=(errors.NOT_FOUND, errors.CONFLICT), codes=FAMILY, tag=TAG,
         example={"name": "test_instance_2", "description": ""},
     )  # fmt: skip
@@ -139,7 +145,7 @@ class ServerGroupsApi:
 
     @operation(
         "DeleteServerGroups", "DELETE", "/v1/{project_id}/app-server-groups/{server_group_id}",
-        action="workspace:serverGroup:delete", access=Access.WRITE, resource_type="serverGroup",
+        action="workspace:serverGroup:delete", access=Access.WRITE, resource_type=KIND, condition_keys=KEYS, touches="touched",
         errors=(errors.CONFLICT,), codes=FAMILY, tag=TAG,
     )  # fmt: skip
     async def delete(self, call: CurrentCall, server_group_id: PathId) -> Empty:
@@ -149,7 +155,7 @@ class ServerGroupsApi:
 
     @operation(
         "ShowServerGroupState", "GET", "/v1/{project_id}/app-server-groups/{server_group_id}/state",
-        action="workspace:serverGroup:getState", resource_type="serverGroup", errors=(errors.NOT_FOUND,),
+        action="workspace:serverGroup:getState", resource_type=KIND, condition_keys=KEYS, touches="touched", errors=(errors.NOT_FOUND,),
         codes=FAMILY, tag=TAG, answer={"aps_status": {"REGISTERED": 1}},
     )  # fmt: skip
     async def state(self, call: CurrentCall, server_group_id: PathId) -> schemas.GroupState:
@@ -166,7 +172,7 @@ class ServerGroupsApi:
 
     @operation(
         "ShowServerGroupRestrict", "GET", "/v1/{project_id}/app-server-groups/resources/restrict",
-        action="workspace:serverGroup:getRestrict", resource_type="serverGroup", codes=FAMILY, tag=TAG,
+        action="workspace:serverGroup:getRestrict", resource_type=KIND, touches="touched", codes=FAMILY, tag=TAG,
         answer={"max_session": MAX_SESSIONS, "max_group_count": 100},
     )  # fmt: skip
     async def restrictions(self, call: CurrentCall) -> schemas.Restrictions:
@@ -183,7 +189,7 @@ class ServerGroupsApi:
 
     @operation(
         "ValidateServerGroup", "POST", "/v1/{project_id}/app-server-groups/rules/validate",
-        action="workspace:serverGroup:validate", resource_type="serverGroup", codes=FAMILY, tag=TAG,
+        action="workspace:serverGroup:validate", resource_type=KIND, touches="touched", codes=FAMILY, tag=TAG,
         example={"name": "test_instance_2"}, answer={"result": False, "validate_rule": "duplicate"},
     )  # fmt: skip
     async def validate(self, call: CurrentCall, body: schemas.GroupName) -> schemas.NameVerdict:

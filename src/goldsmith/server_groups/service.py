@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from typing import Any
 
 from sqlalchemy import ColumnElement, bindparam, delete, exists, false, func, insert, literal, select, update
@@ -12,16 +13,18 @@ from sqlalchemy import ColumnElement, bindparam, delete, exists, false, func, in
 from goldsmith import errors
 from goldsmith.server_groups.models import server_groups
 from goldsmith.store import Row, Tx, prepare
+from goldsmith.store.paging import page_of
 
 DEFAULT_ENTERPRISE_PROJECT = "0"
 Tag = Mapping[str, str]
+Sight = Callable[[Sequence[Row]], Sequence[bool]]
 
 _g = server_groups.c
 _INSERT = prepare(insert(server_groups))
 _FIND = prepare(select(server_groups).where(_g.id == bindparam("id"), _g.project_id == bindparam("project")))
 _NAMED = prepare(select(_g.id).where(_g.project_id == bindparam("project"), _g.name == bindparam("of_name")))
 _COUNT = prepare(select(func.count()).select_from(server_groups).where(_g.project_id == bindparam("project")))
-_TAGS = prepare(select(_g.tags).where(_g.project_id == bindparam("project"), _g.tags != "[]"))
+_TAGS = prepare(select(_g.id, _g.enterprise_project_id, _g.tags).where(_g.project_id == bindparam("project"), _g.tags != "[]"))
 _UPDATE = prepare(
     update(server_groups)
     .where(_g.id == bindparam("of"))
@@ -101,13 +104,16 @@ class ServerGroups:
         return counted
 
     def list_page(
-        self, tx: Tx, project_id: str, wanted: Filter, *, offset: int, limit: int
+        self, tx: Tx, project_id: str, wanted: Filter, *, offset: int, limit: int, sees: Sight | None = None
     ) -> tuple[int, Sequence[Row]]:
-        """How many match, and one page of them, newest first."""
-        conditions = wanted.conditions(project_id)
-        count = tx.scalar(select(func.count()).select_from(server_groups).where(*conditions))
-        query = select(server_groups).where(*conditions).order_by(_g.create_time.desc(), _g.id.desc())
-        return count, tx.rows(query.offset(offset).limit(limit))
+        """How many match, and one page of them, newest first.
+
+        `sees` tells, of rows with id, enterprise project and tags, which the caller may see; None means all.
+        """
+        return page_of(
+            tx, server_groups, wanted.conditions(project_id), (_g.create_time.desc(), _g.id.desc()),
+            offset=offset, limit=limit, facts=(_g.enterprise_project_id, _g.tags), sees=sees,
+        )  # fmt: skip
 
     def update(
         self, tx: Tx, row: Row, *, name: str | None, description: str | None, route_policy: Mapping[str, int] | None
@@ -123,10 +129,11 @@ class ServerGroups:
             },
         )  # fmt: skip
 
-    def tags_of_all(self, tx: Tx, project_id: str) -> dict[str, list[str]]:
-        """Every key in use in a project, with its values, in order."""
+    def tags_of_all(self, tx: Tx, project_id: str, sees: Sight | None = None) -> dict[str, list[str]]:
+        """Every key in use in a project, with its values, in order; of the groups the caller sees."""
         found: dict[str, set[str]] = {}
-        for row in tx.rows(_TAGS, {"project": project_id}):
+        rows = tx.rows(_TAGS, {"project": project_id})
+        for row in rows if sees is None else compress(rows, sees(rows)):
             for tag in json.loads(row["tags"]):
                 found.setdefault(tag["key"], set()).add(tag.get("value") or "")
         return {key: sorted(found[key]) for key in sorted(found)}

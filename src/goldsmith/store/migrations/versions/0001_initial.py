@@ -244,6 +244,18 @@ def upgrade() -> None:
     sa.Column('used', sa.Integer(), nullable=False),
     sa.PrimaryKeyConstraint('project_id', 'type', name=op.f('pk_quotas'))
     )
+    op.create_table('request_keys',
+    sa.Column('project_id', sa.Text(), nullable=False),
+    sa.Column('operation', sa.Text(), nullable=False),
+    sa.Column('key', sa.Text(), nullable=False),
+    sa.Column('fingerprint', sa.Text(), nullable=False),
+    sa.Column('job_id', sa.Text(), nullable=False),
+    sa.Column('created_at', sa.Integer(), nullable=False),
+    sa.PrimaryKeyConstraint('project_id', 'operation', 'key', name=op.f('pk_request_keys'))
+    )
+    with op.batch_alter_table('request_keys', schema=None) as batch_op:
+        batch_op.create_index('ix_request_keys_age', ['created_at'], unique=False)
+
     op.create_table('server_groups',
     sa.Column('id', sa.Text(), nullable=False),
     sa.Column('project_id', sa.Text(), nullable=False),
