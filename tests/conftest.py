@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.leaks.finding import leaks_of
 from tests.service import Service, leftovers
 
 
@@ -23,6 +24,7 @@ def new_service(tmp_path: Path) -> Iterator[type[Service]]:
     yield Made
     for service in made:
         service.stop()
+    assert [leak for service in made for leak in leaks_of(service)] == []
     assert leftovers(tmp_path) == []
 
 
@@ -33,5 +35,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     shared = Service(folder / "data", GOLDSMITH_SIMULATED__SPEED="20")
     shared.start()
     yield shared
+    leaks = leaks_of(shared)
     shared.stop()
+    assert leaks == []
     assert leftovers(folder) == []

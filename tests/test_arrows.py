@@ -12,8 +12,8 @@ import goldsmith
 
 ROOT = Path(goldsmith.__file__).parent
 DOMAINS = {
-    "app_groups", "app_servers", "audit", "catalog", "enterprise_projects", "iam", "image_servers", "images", "jobs", "networks", "server_groups",
-    "tenancy",
+    "app_groups", "app_servers", "audit", "catalog", "enterprise_projects", "iam", "image_servers", "images", "jobs",
+    "leaks", "networks", "server_groups", "tenancy",
 }  # fmt: skip
 DRIVERS = {"goldsmith.clouds.qemu", "goldsmith.clouds.simulated"}
 BASEMENT = {"errors", "store", "ids", "telemetry"}
@@ -100,22 +100,26 @@ def test_the_basement_stands_on_itself() -> None:
 
 
 def test_only_apis_and_their_schemas_know_http() -> None:
-    may = {"goldsmith.app", "goldsmith.iam.rendering"}
+    may = {"goldsmith.app", "goldsmith.iam.rendering", "goldsmith.iam.surfaces"}
     assert not edges(
         lambda source, found: room(found) == "http" and room(source) in DOMAINS and source not in may
-        and not is_api(source) and not leaf(source).endswith("schemas")
+        and not is_api(source) and not leaf(source).endswith("schemas") and leaf(source) != "touching"
     )  # fmt: skip
 
 
 def test_apis_are_known_to_the_app_alone() -> None:
-    assert not edges(lambda source, found: room(found) in DOMAINS and is_api(found) and source != "goldsmith.app")
+    # Within a room one API may build on another; `iam.management` lists those of its room for the app.
+    assert not edges(
+        lambda source, found: room(found) in DOMAINS and is_api(found) and source != "goldsmith.app"
+        and room(source) != room(found)
+    )  # fmt: skip
 
 
 def test_no_domain_touches_the_tables_of_another() -> None:
-    may = {"goldsmith.tables"}
+    # The leak detector compares the rows of every room with each other: that is what it is for.
     assert not edges(
         lambda source, found: room(found) in DOMAINS and leaf(found) == "models" and room(found) != room(source)
-        and source not in may
+        and source != "goldsmith.tables" and room(source) != "leaks"
     )  # fmt: skip
 
 

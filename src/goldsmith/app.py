@@ -82,6 +82,7 @@ from goldsmith.tenancy.service import Tenancy
 from goldsmith.tenancy.users_api import UsersApi
 from goldsmith.workflows import Engine, Queue
 from goldsmith.workflows import journal as books
+from goldsmith.workflows import probe
 
 log = logging.getLogger(__name__)
 
@@ -104,7 +105,10 @@ class House:
     def engine(self, role: str) -> Engine:
         """An engine that works on this house's queue."""
         worker = self.settings.worker
-        return Engine(self.store, self.queue, slots=worker.slots, lease_seconds=worker.lease_seconds, role=role)
+        return Engine(
+            self.store, self.queue, slots=worker.slots, lease_seconds=worker.lease_seconds, role=role,
+            probe=probe.of(self.settings.data_dir),
+        )  # fmt: skip
 
     def asgi(self) -> ASGIApp:
         """The HTTP side."""
@@ -121,6 +125,22 @@ def make_cloud(settings: Settings) -> Cloud:
     if settings.cloud == "qemu":
         return QemuCloud(settings.qemu, settings.data_dir)
     return SimulatedCloud(settings.simulated, settings.data_dir)
+
+
+@contextlib.asynccontextmanager
+async def look_into(settings: Settings) -> AsyncIterator[tuple[Store, Cloud]]:
+    """Database and cloud of a data folder, served or not: nothing is declared, cleared away or begun."""
+    store = SqliteStore(settings.data_dir / setup.DATABASE)
+    try:
+        cloud = make_cloud(settings)
+        if isinstance(cloud, SimulatedCloud):
+            await cloud.attach()
+        try:
+            yield store, cloud
+        finally:
+            await cloud.close()
+    finally:
+        store.close()
 
 
 @contextlib.asynccontextmanager
@@ -149,7 +169,8 @@ async def _furnish(
 ) -> House:
     ids, queue = Snowflakes(), Queue()
     jobs, groups, enterprise_projects = Jobs(ids), ServerGroups(), EnterpriseProjects(store)
-    rooms = Rooms(catalog, Images(), Networks(), Tenancy(box, catalog.quotas, catalog.directory), Placement())
+    rooms = Rooms(catalog, Images(), Networks(), Tenancy(box, catalog.quotas, catalog.directory), Placement(),
+                  enterprise_projects)  # fmt: skip
     image_servers = ImageServers(rooms, jobs, groups, queue, ids)
     app_servers, app_groups = AppServers(), AppGroups()
     create = CreateImageServer(

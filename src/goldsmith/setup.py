@@ -61,9 +61,7 @@ def initialise(settings: Settings) -> Path:
         password = secrets.token_urlsafe(15)
         declared = catalog.Catalog.load(folder / catalog.FILE_NAME)
         tenancy = Tenancy(box, declared.quotas, declared.directory)
-        store.write_now(
-            lambda tx: tenancy.create_user(tx, account.project_id, NewUser(WORKSPACE_ACCOUNT, password))
-        )
+        store.write_now(lambda tx: tenancy.create_user(tx, account.project_id, NewUser(WORKSPACE_ACCOUNT, password)))
     finally:
         store.close()
     write_private(credentials, json.dumps(_credentials(settings, account, password), indent=2) + "\n", mode=0o600)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import json
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
 
+from goldsmith.iam.signature import sign
 from goldsmith.iam.tokens import Tokens
 from goldsmith.setup import TOKEN_KEYS
 from tests.database import contents
@@ -21,19 +22,32 @@ CREATE = f"/v1/{PROJECT}/image-servers"
 INVALID, CONFLICT, FORBIDDEN = "WKS.00211102", "WKS.00211103", "WKS.00081102"
 
 
+@pytest.fixture(scope="module")
+def foreign_token(service: Service) -> str:
+    """A token for a second project."""
+    answer = service.call("POST", "/v3/projects", {"project": {"name": f"local-1_bad-input-{now_ms()}"}})
+    assert answer.status_code == 201, answer.text
+    return service.token({"project": {"id": answer.json()["project"]["id"]}})
+
+
 @pytest.fixture(autouse=True)
-def nothing_is_written(request: pytest.FixtureRequest) -> Iterator[None]:
+def nothing_is_written(service: Service, foreign_token: str) -> Iterator[None]:
     """Every test here is a refusal."""
-    service: Service = request.getfixturevalue("service")
     before = contents(service.data_dir)
     yield
-    if "writes" not in request.keywords:
-        assert contents(service.data_dir) == before
+    assert contents(service.data_dir) == before
 
 
 def send(service: Service, method: str, path: str, **options: Any) -> httpx.Response:
     """A request with exactly these headers and bytes."""
     return httpx.request(method, service.endpoint + path, verify=False, trust_env=False, **options)
+
+
+def forged(service: Service, method: str, path: str, **options: Any) -> httpx.Response:
+    """A call signed with another secret; a good one follows it, so that the key is not locked for many failures."""
+    answer = service.call(method, path, secret="x" * 40, **options)
+    assert service.call("GET", f"{CREATE}?limit=1").status_code == 200
+    return answer
 
 
 def check(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
@@ -117,7 +131,7 @@ def test_deep_nesting_is_refused(service: Service, opening: bytes) -> None:
 @pytest.mark.parametrize("text", ["\\ud800", "a\\udfffb", "\\ud83d"])
 @pytest.mark.parametrize("field", ["name", "description", "ou_name", "vpc_id", "product_id"])
 def test_half_a_surrogate_pair_is_refused(service: Service, field: str, text: str) -> None:
-    body = json.dumps(example("x", **{field: "MARK"})).replace("MARK", text)
+    body = json.dumps({**example("x"), field: "MARK"}).replace("MARK", text)
     answer = service.call("POST", CREATE, content=body.encode())
     check(answer, 400, INVALID)
     assert field in [each for each, _ in problems(answer)]
@@ -125,7 +139,7 @@ def test_half_a_surrogate_pair_is_refused(service: Service, field: str, text: st
 
 @pytest.mark.parametrize("field", ["name", "description", "vpc_id", "subnet_id", "product_id", "flavor_id", "ou_name"])
 def test_nul_is_refused(service: Service, field: str) -> None:
-    answer = service.call("POST", CREATE, example("x", **{field: "a\x00b"}))
+    answer = service.call("POST", CREATE, {**example("x"), field: "a\x00b"})
     check(answer, 400, INVALID)
     assert field in [each for each, _ in problems(answer)]
 
@@ -173,7 +187,6 @@ def test_another_media_type_is_refused(service: Service, media: str) -> None:
         ("POST", f"/v1/{PROJECT}/product", "GET"),
         ("DELETE", f"/v1/{PROJECT}/session-type", "GET, POST"),
         ("TRACE", CREATE, "GET, POST"),
-        ("BREW", CREATE, "GET, POST"),
     ],
 )
 def test_a_method_that_does_not_exist_is_405_with_those_that_do(
@@ -200,7 +213,6 @@ def test_a_path_that_does_not_exist_is_404(service: Service, path: str) -> None:
 
 # Who are you?
 
-Answers = Callable[[Service], httpx.Response]
 BROKEN = b'{"name": '
 
 
@@ -211,17 +223,15 @@ def test_no_credentials_are_401(service: Service) -> None:
 
 @pytest.mark.parametrize("content", [b"{}", BROKEN, b"\xff", b""])
 def test_a_bad_signature_is_401_whatever_the_body_is(service: Service, content: bytes) -> None:
-    answer = service.call("POST", CREATE, content=content, secret="x" * 40)
+    answer = forged(service, "POST", CREATE, content=content)
     check(answer, 401, "APIGW.0301")
     assert "verify aksk signature fail" in answer.json()["error_msg"]
-    answer = service.call("POST", CREATE, content=content, secret="x", headers={"Content-Type": "text/plain"})
+    answer = forged(service, "POST", CREATE, content=content, headers={"Content-Type": "text/plain"})
     check(answer, 401, "APIGW.0301")
 
 
 def test_a_body_that_was_changed_on_its_way_is_401(service: Service) -> None:
     known = service.credentials
-    from goldsmith.iam.signature import sign
-
     url = httpx.URL(service.endpoint + CREATE)
     headers = sign(
         known["access_key"], known["secret_key"], method="POST", raw_path=url.raw_path, query_string=b"",
@@ -240,10 +250,8 @@ def test_a_clock_that_is_16_minutes_off_is_401_and_14_are_fine(service: Service,
 
 
 def test_an_unknown_access_key_cannot_be_told_from_a_wrong_secret(service: Service) -> None:
-    stranger = Service(service.data_dir)
-    stranger.endpoint = service.endpoint
-    wrong = service.call("GET", CREATE, secret="x" * 40).json()
-    headers = service.call("GET", CREATE, secret="x" * 40).request.headers
+    first = forged(service, "GET", CREATE)
+    wrong, headers = first.json(), first.request.headers
     sent = {**headers, "authorization": headers["authorization"].replace(service.credentials["access_key"], "A" * 20)}
     unknown = send(service, "GET", CREATE, headers=sent).json()
     assert {**unknown, "request_id": ""} == {**wrong, "request_id": ""}
@@ -288,16 +296,10 @@ def test_a_token_that_was_touched_is_401(service: Service) -> None:
     check(send(service, "GET", CREATE, headers={"X-Auth-Token": touched}), 401, "APIGW.0301")
 
 
-@pytest.mark.writes
-def test_a_token_of_another_project_is_403(service: Service) -> None:
-    answer = service.call("POST", "/v3/projects", {"project": {"name": f"local-1_bad-input-{now_ms()}"}})
-    assert answer.status_code == 201, answer.text
-    token = service.token({"project": {"id": answer.json()["project"]["id"]}})
-    before = contents(service.data_dir)
-    headers = {"X-Auth-Token": token, "Content-Type": "application/json"}
+def test_a_token_of_another_project_is_403(service: Service, foreign_token: str) -> None:
+    headers = {"X-Auth-Token": foreign_token, "Content-Type": "application/json"}
     found = check(send(service, "POST", CREATE, headers=headers, content=BROKEN), 403, "APIGW.0302")
     assert "another project" in found["error_msg"]
-    assert contents(service.data_dir) == before
 
 
 def test_a_token_of_the_account_is_403_in_a_project(service: Service) -> None:
@@ -305,7 +307,7 @@ def test_a_token_of_the_account_is_403_in_a_project(service: Service) -> None:
     check(send(service, "GET", CREATE, headers={"X-Auth-Token": token}), 403, "APIGW.0302")
 
 
-@pytest.mark.parametrize("project", ["0" * 32, "x", "%2e%2e", "a4da8115c9d8464ead3a38309130523F", "x" * 200])
+@pytest.mark.parametrize("project", ["0" * 32, "x", "a4da8115c9d8464ead3a38309130523F", "x" * 200])
 def test_a_project_that_is_not_yours_is_403(service: Service, project: str) -> None:
     check(service.call("GET", f"/v1/{project}/image-servers"), 403, "APIGW.0302")
     check(service.call("POST", f"/v1/{project}/image-servers", content=BROKEN), 403, "APIGW.0302")
@@ -313,7 +315,8 @@ def test_a_project_that_is_not_yours_is_403(service: Service, project: str) -> N
 
 # What is named does not exist
 
-@pytest.mark.parametrize("server_id", ["1", "x" * 128, "%F0%9F%94%A8", "%00", "a%20b", "'--", "697612196993040384"])
+
+@pytest.mark.parametrize("server_id", ["1", "x" * 128, "%F0%9F%94%A8", "a%20b", "'--", "697612196993040384"])
 def test_an_unknown_image_server_is_404(service: Service, server_id: str) -> None:
     check(service.call("GET", f"{CREATE}/{server_id}"), 404, "WKS.00211902")
     check(service.call("PATCH", f"{CREATE}/{server_id}", {"description": ""}), 404, "WKS.00129901")
@@ -338,7 +341,7 @@ def test_an_unknown_job_is_404_or_400_as_its_family_has_it(service: Service) -> 
         ("limit=0", "limit", "minimum"), ("limit=101", "limit", "maximum"), ("limit=ten", "limit", "type"),
         ("offset=-1", "offset", "minimum"), ("offset=2147483648", "offset", "maximum"), ("offset=1.5", "offset", "type"),
         (f"server_name={'x' * 1025}", "server_name", "max_length"), (f"server_id={'x' * 129}", "server_id", "max_length"),
-        ("limit=", "limit", "type"), ("limit=" + "9" * 5000, "limit", "type"),
+        ("limit=", "limit", "type"), ("limit=" + "9" * 5000, "limit", "maximum"),
     ],
 )  # fmt: skip
 def test_a_query_that_breaks_a_rule_is_refused(service: Service, query: str, field: str, rule: str) -> None:

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from goldsmith.iam.policies.system import ADMINISTRATOR, READ_ONLY
+from goldsmith.iam.revision import POLL_SECONDS
+from goldsmith.iam.service import Iam
 from goldsmith.iam.setup import PROJECT_ID
 
 Root = World = Client = Any
@@ -242,3 +244,23 @@ async def test_an_administrator_who_is_not_root_leaves_the_root_user_alone(root:
         assert (await client.send(method, path, body, root.headers(admin))).status == 403, path
     made = await client.send("POST", "/v3/users", {"user": {"name": "bob"}}, root.headers(admin))
     assert made.status == 201
+
+
+async def test_a_change_is_in_force_in_another_process_within_a_second(root: Root, world: World) -> None:
+    other = Iam(world.store, world.iam.tokens, world.box, world.passwords, clock=world.clock)
+    now = 100.0
+    other.revision._clock = lambda: now
+    user = await root.user()
+    assert await other.grants_of(user) == ()
+    await root("POST", f"{POLICIES}/{READ_ONLY.id}/attach-user", {"user_id": user})
+    assert [grant.id for grant in await world.iam.grants_of(user)] == [READ_ONLY.id]
+    assert await other.grants_of(user) == ()
+    now += POLL_SECONDS
+    assert [grant.id for grant in await other.grants_of(user)] == [READ_ONLY.id]
+    assert POLL_SECONDS < 1
+
+
+async def test_the_document_of_all_operations_can_be_made(client: Client) -> None:
+    answer = await client.send("GET", "/openapi.json")
+    assert answer.status == 200
+    assert "head" in answer.json()["paths"]["/v3/groups/{group_id}/users/{user_id}"]

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-
 from tests.service import PROGRAM, Service, leftovers
 
 WAIT = 10.0

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import httpx
 import pytest
+from tests.service import PROJECT, Service, leftovers
 
 from goldsmith.errors import ServiceError
 from goldsmith.http.limits import Buckets
 from goldsmith.iam.signature import sign
-from tests.service import PROJECT, Service, leftovers
 
 LIST = f"/v1/{PROJECT}/image-servers"
 

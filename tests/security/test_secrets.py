@@ -10,7 +10,6 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
-
 from tests.service import PROGRAM, Service, example
 
 from .conftest import LOGIN_PATH

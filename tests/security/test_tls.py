@@ -20,12 +20,12 @@ from huaweicloudsdkcore.auth.credentials import BasicCredentials
 from huaweicloudsdkcore.exceptions.exceptions import SdkException
 from huaweicloudsdkcore.http.http_config import HttpConfig
 from huaweicloudsdkworkspaceapp.v1 import ListImageServersRequest, WorkspaceAppClient
+from tests.service import PROGRAM, Service, leftovers
 
 from goldsmith.certificates import CertificateProblem, provide, server_context
 from goldsmith.cli.problems import Unusable
 from goldsmith.settings import Settings
 from goldsmith.setup import provide_tls, require_safe_transport
-from tests.service import PROGRAM, Service, leftovers
 
 from .conftest import Wire
 

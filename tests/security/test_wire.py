@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
+from tests.service import PROJECT, Service, until
 
 from goldsmith.iam.signature import sign
-from tests.service import PROJECT, Service, until
 
 from .conftest import Dial, Wire
 

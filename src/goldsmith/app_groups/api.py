@@ -13,13 +13,16 @@ from goldsmith.app_groups.rules import AppGroupRules
 from goldsmith.app_groups.service import AppGroups, Filter
 from goldsmith.app_servers.owners import Finder
 from goldsmith.errors import Problem
-from goldsmith.http.operations import Access, Call, operation
+from goldsmith.http.operations import Access, Call, Resource, Touched, operation
 from goldsmith.http.routes import CurrentCall
+from goldsmith.http.sight import Sight, loosely, text, texts
 from goldsmith.http.wire import Empty, Limit, Offset, PathId, wire_time
 from goldsmith.store import Row, Store, Tx
 from goldsmith.tenancy.service import Tenancy
 
 TAG = "app groups"
+KIND = "appGroup"
+KEYS = ("g:EnterpriseProjectId",)
 EXAMPLE_GROUP = {
     "id": "627991243116249088", "name": "test_instance_2", "tenant_id": "a4da8115c9d8464ead3a38309130523f",
     "app_server_group_id": "898dda82-4d61-4c3d-bff2-679e61cd34f3", "app_server_group_name": "test_instance_2",
@@ -47,9 +50,35 @@ class AppGroupsApi:
         self._store, self._app_groups, self._rules = store, app_groups, rules
         self._server_groups, self._tenancy = server_groups, tenancy
 
+    async def touched(self, call: Call, body: bytes) -> Touched:
+        """The groups that path or body name, in the enterprise projects of their server groups."""
+        sent = loosely(body)
+        if "app_group_id" in call.path:
+            ids = [call.path["app_group_id"]]
+        else:
+            ids = texts(sent.get("app_group_ids")) or texts(sent.get("ids"))
+        target = text(sent.get("app_server_group_id"))
+
+        def look(tx: Tx) -> list[Resource]:
+            rows = [(each, self._app_groups.find(tx, call.project_id, each)) for each in ids]
+            found = [self._resource(tx, row) if row is not None else Resource(KIND, each) for each, row in rows]
+            group = self._server_groups.find(tx, call.project_id, target) if target else None
+            return found + [Resource(KIND, each, group["enterprise_project_id"]) for each in ids if group is not None]
+
+        return Touched(await self._store.read(look) if ids else [Resource(KIND)])
+
+    def _resource(self, tx: Tx, row: Row) -> Resource:
+        """A group is in the enterprise project of the server group it is bound to."""
+        bound = self._server_groups.find(tx, row["project_id"], row["app_server_group_id"])
+        return Resource(KIND, row["id"], bound["enterprise_project_id"] if bound is not None else None)
+
+    def _sight(self, tx: Tx, call: Call) -> Sight | None:
+        sees = call.sees
+        return None if sees is None else lambda rows: sees(self._resource(tx, row) for row in rows)
+
     @operation(
         "ListAppGroup", "GET", "/v1/{project_id}/app-groups", action="workspace:appGroup:list", access=Access.LIST,
-        resource_type="appGroup", tag=TAG, answer={"count": 1, "items": [EXAMPLE_GROUP]},
+        resource_type=KIND, condition_keys=KEYS, tag=TAG, answer={"count": 1, "items": [EXAMPLE_GROUP]},
     )  # fmt: skip
     async def list(
         self,
@@ -66,14 +95,17 @@ class AppGroupsApi:
         wanted = Filter(app_server_group_id, app_group_id, name, authorization_type, app_type)
 
         def look(tx: Tx) -> schemas.AppGroupPage:
-            count, rows = self._app_groups.list_page(tx, call.project_id, wanted, offset=offset, limit=limit)
+            sees = self._sight(tx, call)
+            count, rows = self._app_groups.list_page(
+                tx, call.project_id, wanted, offset=offset, limit=limit, sees=sees
+            )
             return schemas.AppGroupPage(count=count, items=[self._shown(tx, row) for row in rows])
 
         return await self._store.read(look)
 
     @operation(
         "ShowAppGroupDetail", "GET", "/v1/{project_id}/app-groups/{app_group_id}", action="workspace:appGroup:get",
-        resource_type="appGroup", errors=(errors.NOT_FOUND,), tag=TAG,
+        resource_type=KIND, condition_keys=KEYS, touches="touched", errors=(errors.NOT_FOUND,), tag=TAG,
         answer={**EXAMPLE_GROUP, "app_server_group_description": ""},
     )  # fmt: skip
     async def show(self, call: CurrentCall, app_group_id: PathId) -> schemas.AppGroupDetail:
@@ -89,7 +121,8 @@ class AppGroupsApi:
 
     @operation(
         "UpdateAppGroup", "PATCH", "/v1/{project_id}/app-groups/{app_group_id}", action="workspace:appGroup:update",
-        access=Access.WRITE, resource_type="appGroup", errors=(errors.NOT_FOUND, errors.CONFLICT), tag=TAG,
+        access=Access.WRITE, resource_type=KIND, condition_keys=KEYS, touches="touched",
+        errors=(errors.NOT_FOUND, errors.CONFLICT), tag=TAG,
         example={"name": "test_instance_2", "description": ""}, answer=EXAMPLE_GROUP,
     )  # fmt: skip
     async def update(self, call: CurrentCall, app_group_id: PathId, body: schemas.UpdateAppGroup) -> schemas.AppGroup:
@@ -106,7 +139,8 @@ class AppGroupsApi:
 
     @operation(
         "DeleteAppGroup", "DELETE", "/v1/{project_id}/app-groups/{app_group_id}", action="workspace:appGroup:delete",
-        access=Access.WRITE, resource_type="appGroup", errors=(errors.CONFLICT,), tag=TAG,
+        access=Access.WRITE, resource_type=KIND, condition_keys=KEYS, touches="touched", errors=(errors.CONFLICT,),
+        tag=TAG,
     )  # fmt: skip
     async def delete(self, call: CurrentCall, app_group_id: PathId) -> Empty:
         """Delete an app group with its authorisations; an unknown id is not an error."""
@@ -117,7 +151,8 @@ class AppGroupsApi:
 
     @operation(
         "BatchDeleteAppGroup", "POST", "/v1/{project_id}/app-groups/batch-delete",
-        action="workspace:appGroup:batchDelete", access=Access.WRITE, resource_type="appGroup",
+        action="workspace:appGroup:batchDelete", access=Access.WRITE, resource_type=KIND, condition_keys=KEYS,
+        touches="touched",
         errors=(errors.CONFLICT,), tag=TAG, example={"ids": ["627991243116249088"]},
     )  # fmt: skip
     async def batch_delete(self, call: CurrentCall, body: schemas.AppGroupIds) -> Empty:
@@ -127,7 +162,8 @@ class AppGroupsApi:
 
     @operation(
         "ListAppGroupAuthorization", "GET", "/v1/{project_id}/app-groups/actions/list-authorizations",
-        action="workspace:appGroup:listAuthorizations", access=Access.LIST, resource_type="appGroup", tag=TAG,
+        action="workspace:appGroup:listAuthorizations", access=Access.LIST, resource_type=KIND, condition_keys=KEYS,
+        tag=TAG,
         answer={"count": 1, "authorizations": [EXAMPLE_AUTHORIZATION]},
     )  # fmt: skip
     async def list_authorizations(
@@ -151,7 +187,7 @@ class AppGroupsApi:
                 wanted = user.user_name
             count, rows = self._app_groups.list_authorizations(
                 tx, call.project_id, group_id=app_group_id, account=wanted, account_type=account_type,
-                offset=offset, limit=limit,
+                offset=offset, limit=limit, sees=self._sight(tx, call),
             )  # fmt: skip
             found = [self._authorization(tx, call.project_id, row) for row in rows]
             return schemas.Authorizations(count=count, authorizations=found)
@@ -160,7 +196,8 @@ class AppGroupsApi:
 
     @operation(
         "AddAppGroupAuthorization", "POST", "/v1/{project_id}/app-groups/authorizations",
-        action="workspace:appGroup:addAuthorization", access=Access.WRITE, resource_type="appGroup", tag=TAG,
+        action="workspace:appGroup:addAuthorization", access=Access.WRITE, resource_type=KIND, condition_keys=KEYS,
+        touches="touched", tag=TAG,
         check_world="check_grant", example=EXAMPLE_GRANT,
     )  # fmt: skip
     async def authorize(self, call: CurrentCall, body: schemas.Authorize) -> Empty:
@@ -176,7 +213,8 @@ class AppGroupsApi:
 
     @operation(
         "BatchDeleteAppGroupAuthorization", "POST", "/v1/{project_id}/app-groups/actions/batch-delete-authorization",
-        action="workspace:appGroup:batchDeleteAuthorization", access=Access.WRITE, resource_type="appGroup", tag=TAG,
+        action="workspace:appGroup:batchDeleteAuthorization", access=Access.WRITE, resource_type=KIND,
+        condition_keys=KEYS, touches="touched", tag=TAG,
         example=EXAMPLE_GRANT,
     )  # fmt: skip
     async def revoke(self, call: CurrentCall, body: schemas.Authorize) -> Empty:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import compress
 
 from sqlalchemy import ColumnElement, bindparam, delete, func, insert, select, update
 
 from goldsmith import errors
 from goldsmith.app_groups.models import app_group_authorizations, app_groups
 from goldsmith.store import Row, Tx, prepare
+from goldsmith.store.paging import page_of
+
+Sight = Callable[[Sequence[Row]], Sequence[bool]]
 
 _g, _z = app_groups.c, app_group_authorizations.c
 _INSERT = prepare(insert(app_groups))
@@ -82,13 +86,16 @@ class AppGroups:
         return row
 
     def list_page(
-        self, tx: Tx, project_id: str, wanted: Filter, *, offset: int, limit: int
+        self, tx: Tx, project_id: str, wanted: Filter, *, offset: int, limit: int, sees: Sight | None = None
     ) -> tuple[int, Sequence[Row]]:
-        """How many match, and one page of them, newest first."""
-        conditions = wanted.conditions(project_id)
-        count = tx.scalar(select(func.count()).select_from(app_groups).where(*conditions))
-        query = select(app_groups).where(*conditions).order_by(_g.create_time.desc(), _g.id.desc())
-        return count, tx.rows(query.offset(offset).limit(limit))
+        """How many match, and one page of them, newest first.
+
+        `sees` tells, of rows with id, project and server group, which the caller may see; None means all.
+        """
+        return page_of(
+            tx, app_groups, wanted.conditions(project_id), (_g.create_time.desc(), _g.id.desc()),
+            offset=offset, limit=limit, facts=(_g.project_id, _g.app_server_group_id), sees=sees,
+        )  # fmt: skip
 
     def update(self, tx: Tx, row: Row, *, name: str | None, description: str | None, server_group_id: str) -> None:
         """Change what is given, and bind to the server group."""
@@ -128,10 +135,17 @@ class AppGroups:
         tx.run(_REVOKE, {"in_group": group_id, "of_account": account, "of_type": account_type})
 
     def list_authorizations(
-        self, tx: Tx, project_id: str, *, group_id: str, account: str | None, account_type: str, offset: int, limit: int
-    ) -> tuple[int, Sequence[Row]]:
-        """How many authorisations match, and one page of them, newest first, with name and type of their group."""
+        self, tx: Tx, project_id: str, *, group_id: str, account: str | None, account_type: str, offset: int,
+        limit: int, sees: Sight | None = None,
+    ) -> tuple[int, Sequence[Row]]:  # fmt: skip
+        """How many authorisations match, and one page of them, newest first, with name and type of their group.
+
+        `sees` tells which groups the caller may see, as in `list_page`.
+        """
         conditions: list[ColumnElement[bool]] = [_g.project_id == project_id]
+        if sees is not None:
+            groups = tx.rows(select(_g.id, _g.project_id, _g.app_server_group_id).where(_g.project_id == project_id))
+            conditions.append(_g.id.in_([row["id"] for row in compress(groups, sees(groups))]))
         if group_id:
             conditions.append(_z.app_group_id == group_id)
         if account is not None:

@@ -95,7 +95,9 @@ class AppServersApi:
         sees = sight(call, _resource)
 
         def look(tx: Tx) -> tuple[int, Sequence[Row], list[Surroundings]]:
-            count, rows = self._app_servers.list_page(tx, call.project_id, wanted, offset=offset, limit=limit, sees=sees)
+            count, rows = self._app_servers.list_page(
+                tx, call.project_id, wanted, offset=offset, limit=limit, sees=sees
+            )
             return count, rows, [self._views.surroundings(tx, row) for row in rows]
 
         count, rows, around = await self._store.read(look)
@@ -119,7 +121,8 @@ class AppServersApi:
 
     @operation(
         "UpdateServer", "PATCH", "/v1/{project_id}/app-servers/{server_id}", action="workspace:server:update",
-        access=Access.WRITE, resource_type=KIND, condition_keys=KEYS, touches="touched", errors=(errors.NOT_FOUND,), tag=TAG,
+        access=Access.WRITE, resource_type=KIND, condition_keys=KEYS, touches="touched", errors=(errors.NOT_FOUND,),
+        tag=TAG,
         example={"name": "test_instance_2", "description": "", "maintain_status": True},
     )  # fmt: skip
     async def update(self, call: CurrentCall, server_id: PathId, body: schemas.UpdateServer) -> Empty:
@@ -134,7 +137,8 @@ class AppServersApi:
 
     @operation(
         "DeleteServer", "DELETE", "/v1/{project_id}/app-servers/{server_id}", action="workspace:server:delete",
-        access=Access.WRITE, resource_type=KIND, condition_keys=KEYS, touches="touched", errors=(errors.CONFLICT,), tag=TAG, answer=JOB,
+        access=Access.WRITE, resource_type=KIND, condition_keys=KEYS, touches="touched", errors=(errors.CONFLICT,),
+        tag=TAG, answer=JOB,
     )  # fmt: skip
     async def delete(self, call: CurrentCall, server_id: PathId) -> JobId:
         """Delete an app server and its machine; with an unknown id the job has nothing to do."""
@@ -142,7 +146,8 @@ class AppServersApi:
 
     @operation(
         "BatchDeleteServer", "POST", "/v1/{project_id}/app-servers/actions/batch-delete",
-        action="workspace:server:batchDelete", access=Access.WRITE, resource_type=KIND, condition_keys=KEYS, touches="touched",
+        action="workspace:server:batchDelete", access=Access.WRITE, resource_type=KIND, condition_keys=KEYS,
+        touches="touched",
         errors=(errors.CONFLICT,), tag=TAG, example=IDS, answer=JOB,
     )  # fmt: skip
     async def batch_delete(self, call: CurrentCall, body: schemas.Servers) -> JobId:
@@ -150,13 +155,15 @@ class AppServersApi:
         return await self._delete(call, body.items, "items")
 
     async def _delete(self, call: Call, server_ids: Sequence[str], field: str) -> JobId:
-        origin = Origin(call.project_id, call.caller.user_id, call.service_transaction_id, call.linked_id)
+        caller = call.caller
+        origin = Origin(call.project_id, caller.domain_id, caller.user_id, call.service_transaction_id, call.linked_id)
         job_id = await self._store.write(lambda tx: self._tasks.delete(tx, origin, server_ids, field=field))
         return JobId(job_id=job_id)
 
     @operation(
         "BatchStartServer", "PATCH", "/v1/{project_id}/app-servers/actions/batch-start",
-        action="workspace:server:batchStart", access=Access.WRITE, resource_type=KIND, condition_keys=KEYS, touches="touched",
+        action="workspace:server:batchStart", access=Access.WRITE, resource_type=KIND, condition_keys=KEYS,
+        touches="touched",
         errors=(errors.CONFLICT,), tag=TAG, example=IDS,
     )  # fmt: skip
     async def start(self, call: CurrentCall, body: schemas.Servers) -> Empty:
@@ -165,7 +172,8 @@ class AppServersApi:
 
     @operation(
         "BatchStopServer", "PATCH", "/v1/{project_id}/app-servers/actions/batch-stop",
-        action="workspace:server:batchStop", access=Access.WRITE, resource_type=KIND, condition_keys=KEYS, touches="touched",
+        action="workspace:server:batchStop", access=Access.WRITE, resource_type=KIND, condition_keys=KEYS,
+        touches="touched",
         errors=(errors.CONFLICT,), tag=TAG, example={**IDS, "type": "SOFT"},
     )  # fmt: skip
     async def stop(self, call: CurrentCall, body: schemas.HaltServers) -> Empty:
@@ -174,7 +182,8 @@ class AppServersApi:
 
     @operation(
         "BatchRebootServer", "PATCH", "/v1/{project_id}/app-servers/actions/batch-reboot",
-        action="workspace:server:batchReboot", access=Access.WRITE, resource_type=KIND, condition_keys=KEYS, touches="touched",
+        action="workspace:server:batchReboot", access=Access.WRITE, resource_type=KIND, condition_keys=KEYS,
+        touches="touched",
         errors=(errors.CONFLICT,), tag=TAG, example={**IDS, "type": "SOFT"},
     )  # fmt: skip
     async def reboot(self, call: CurrentCall, body: schemas.HaltServers) -> Empty:

@@ -209,6 +209,11 @@ def _served_by(lock: Path) -> str:
     return ""
 
 
+def schema_of(folder: Path) -> Finding:
+    """Whether the database of an initialised folder is of this version."""
+    return _schema(folder, str(folder))
+
+
 def _schema(folder: Path, detail: str) -> Finding:
     from alembic.script import ScriptDirectory
 

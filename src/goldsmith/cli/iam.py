@@ -17,7 +17,7 @@ import typer
 from goldsmith.cli.problems import Unusable, explained
 
 if TYPE_CHECKING:
-    from goldsmith.iam.client import Client
+    from goldsmith.cli.client import Client
 
 
 def _typer(name: str, text: str) -> typer.Typer:
@@ -54,7 +54,7 @@ KEY_COLUMNS = ("access", "status", "create_time", "description")
 @contextmanager
 def _service(data_dir: Path) -> Iterator[Client]:
     with explained(data_dir):
-        from goldsmith.iam.client import Client
+        from goldsmith.cli.client import Client
 
         yield Client(data_dir)
 

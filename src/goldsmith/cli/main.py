@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -49,6 +49,8 @@ TlsCertificate = Annotated[
 TlsKey = Annotated[Path | None, typer.Option("--tls-key", metavar="FILE", help="Key of that certificate, in PEM.")]
 InsecureHttp = Annotated[bool, typer.Option("--insecure-http", help="Serve other machines without TLS.")]
 WithTls = Annotated[bool, typer.Option("--tls", help="Make a local authority and a certificate, for serve to use.")]
+Leaks = Annotated[bool, typer.Option("--leaks", help="Look for what belongs to nobody in the data folder instead.")]
+RepairLeaks = Annotated[bool, typer.Option("--repair", help="With --leaks: clear it away.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 DEFAULT_DATA_DIR = Path("goldsmith-data")
@@ -166,10 +168,16 @@ def doctor(
     listen: Listen = None,
     cloud: CloudChoice = None,
     as_json: AsJson = False,
+    leaks: Leaks = False,
+    repair: RepairLeaks = False,
 ) -> None:
-    """Tell whether this machine is fit to run goldsmith; exit code 1 if it is not."""
+    """Tell whether this machine is fit to run goldsmith, or whether anything leaked; exit code 1 if so."""
+    if repair and not leaks:
+        raise typer.BadParameter("it goes with --leaks", param_hint="--repair")
     with explained(data_dir):
         settings = _load(data_dir, listen, cloud)
+        if leaks:
+            _show_leaks(settings, as_json=as_json, repair=repair)
 
         from goldsmith.cli import doctor as examination
         from goldsmith.cli import report
@@ -180,6 +188,15 @@ def doctor(
         else:
             report.print_table(findings)
         raise typer.Exit(0 if examination.is_usable(findings) else 1)
+
+
+def _show_leaks(settings: Settings, *, as_json: bool, repair: bool) -> NoReturn:
+    from goldsmith.cli import leaks
+
+    found = leaks.examine(settings, repair=repair)
+    show = leaks.print_json if as_json else leaks.print_table
+    show(found, repair=repair)
+    raise typer.Exit(1 if any(each.problem for each in found) else 0)
 
 
 @app.command()

@@ -42,7 +42,12 @@ PLAIN_TEXT = b"text/plain; charset=utf-8"
 
 
 def build(
-    operations: Sequence[Operation], gate: Gate, *, title: str, version: str, trail: Trail | None = None,
+    operations: Sequence[Operation],
+    gate: Gate,
+    *,
+    title: str,
+    version: str,
+    trail: Trail | None = None,
     limits: RateLimits = NO_LIMITS,
 ) -> tuple[FastAPI, ASGIApp]:
     """The FastAPI application and what the server runs: the same, wrapped in `Envelope`."""

@@ -22,6 +22,7 @@ from starlette.requests import ClientDisconnect
 from goldsmith import errors
 from goldsmith.errors import ServiceError
 from goldsmith.http.auditing import Trail, Witness
+from goldsmith.http.json_body import JsonRequest
 from goldsmith.http.limits import NO_LIMITS, RateLimits
 from goldsmith.http.operations import Call, Operation, Touched
 from goldsmith.http.rendering import render
@@ -81,7 +82,8 @@ class OperationRoute(APIRoute):
         run = super().get_route_handler()
         answers_job = "job_id" in getattr(self.response_model, "model_fields", {})
 
-        async def handle(request: Request) -> Response:
+        async def handle(received: Request) -> Response:
+            request = JsonRequest(received.scope, received.receive)
             operation, request_id = self.operation, request.scope["goldsmith.request_id"]
             request.scope["goldsmith.operation"] = operation
             witness = Witness(self.trail, operation, request, answers_job=answers_job)

@@ -13,6 +13,7 @@ from typing import Any, get_args
 from pydantic import BaseModel
 
 from goldsmith.errors import Problem
+from goldsmith.http.json_body import NOWHERE
 
 Finding = Mapping[str, Any]
 PLACES = {"body", "query", "path", "header"}
@@ -34,13 +35,18 @@ def _type_text(kind: str) -> Callable[[Finding], str]:
     return lambda finding: f"Send {kind}, not {_kind_of(finding['input'])}."
 
 
+def _json_fault(fault: str, position: int) -> str:
+    return f"The body is not JSON: {fault}{f', at character {position}' if position != NOWHERE else ''}."
+
+
 MESSAGES: dict[str, tuple[str, Callable[[Finding], str]]] = {
     "missing": ("required", lambda _: "This field is required."),
     "extra_forbidden": ("unknown_field", lambda _: "This field does not exist; remove it or check its spelling."),
-    "json_invalid": ("json", lambda f: f"The body is not JSON: {f['ctx']['error']}, at character {f['loc'][-1]}."),
+    "json_invalid": ("json", lambda finding: _json_fault(finding["ctx"]["error"], finding["loc"][-1])),
     "string_type": ("type", _type_text("a string")),
     "int_type": ("type", _type_text("a whole number")),
     "int_parsing": ("type", _type_text("a whole number")),
+    "int_parsing_size": ("maximum", lambda _: "The number has too many digits."),
     "int_from_float": ("type", _type_text("a whole number")),
     "bool_type": ("type", _type_text("true or false")),
     "bool_parsing": ("type", _type_text("true or false")),

@@ -18,6 +18,7 @@ from goldsmith.http.operations import Access, Call, Resource, Touched
 from goldsmith.iam.policies.evaluate import Decision, PolicySet, Request
 from goldsmith.iam.policies.explain import Reason, explain, explain_dependency
 from goldsmith.iam.policies.keys import ENTERPRISE_PROJECT
+from goldsmith.iam.principal import facts_of
 from goldsmith.iam.service import Caller, Iam
 from goldsmith.iam.tokens import wire_time
 
@@ -137,19 +138,10 @@ class Admission:
         caller = call.caller
         context: Context = {
             "g:CurrentTime": wire_time(self._iam.now_ms()),
-            "g:UserId": caller.user_id,
-            "g:UserName": caller.user_name,
-            "g:DomainId": caller.domain_id,
-            "g:DomainName": caller.domain_name,
+            **facts_of(caller, self._region),
             "g:ProjectName": project_name,
-            "g:PrincipalUrn": f"iam::{caller.domain_id}:user:{caller.user_name}",
-            "g:PrincipalAccount": caller.domain_id,
-            "g:PrincipalType": "User",
-            "g:PrincipalIsRootUser": str(caller.is_root).lower(),
-            "g:MFAPresent": "false",
             "g:SourceIp": call.source_ip,
             "g:SecureTransport": str(call.is_secure).lower(),
-            "g:RequestedRegion": self._region,
             "g:UserAgent": call.user_agent,
             "g:Referer": call.referer,
         }

@@ -16,7 +16,9 @@ from goldsmith.iam.directory import Person
 from goldsmith.iam.keys import KeyFileProblem
 from goldsmith.iam.policies.evaluate import Decision, Request
 from goldsmith.iam.policies.explain import explain_dependency
+from goldsmith.iam.principal import facts_of
 from goldsmith.iam.service import Iam
+from goldsmith.iam.tokens import wire_time
 
 TAG = "IAM decisions"
 Short = Annotated[str, Field(min_length=1, max_length=128)]
@@ -38,7 +40,8 @@ class DecodedMessage(Answer):
 class Simulation(Body):
     """Who wants to do what, to which resources, under which circumstances.
 
-    The user is named by id or name. `context` holds condition keys (`g:EnterpriseProjectId`, …) with their values.
+    The user is named by id or name. `context` holds condition keys (`g:EnterpriseProjectId`, …) with their values;
+    what is known of the user and the time need not be said.
     """
 
     user_id: Short | None = None
@@ -104,14 +107,15 @@ class DecisionsApi:
     async def simulate(self, call: CurrentCall, body: Simulation) -> Simulated:
         """Tell whether a user may do something, and why, without doing it."""
         person = await self._person(call.caller.domain_id, body)
-        project_id = body.project_id
-        if project_id is not None:
-            project = await self._iam.directory.project(project_id)
+        context = {"g:CurrentTime": wire_time(self._iam.now_ms()), **facts_of(person, self._region)}
+        if body.project_id is not None:
+            project = await self._iam.directory.project(body.project_id)
             if project is None or project.domain_id != call.caller.domain_id:
                 text = "There is no such project in this account; GET /v3/projects lists them."
-                raise errors.refusal([errors.Problem("project_id", project_id, "exists", text)])
+                raise errors.refusal([errors.Problem("project_id", body.project_id, "exists", text)])
+            context["g:ProjectName"] = project.name
         decisions = [
-            await self._decide(person, action, resource, project_id, body.context or {})
+            await self._decide(person, action, resource, body.project_id, {**context, **(body.context or {})})
             for action in body.actions
             for resource in body.resources or [""]
         ]

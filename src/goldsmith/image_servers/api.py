@@ -13,8 +13,10 @@ from goldsmith.clouds.port import Cloud, CloudError, DoesNotExist
 from goldsmith.errors import Problem
 from goldsmith.http.operations import Access, Call, Resource, Touched, operation
 from goldsmith.http.routes import CurrentCall
+from goldsmith.http.sight import loosely, sent_tags, text, texts
 from goldsmith.http.wire import Empty, JobId, Limit, Offset, PathId, wire_time
 from goldsmith.image_servers import schemas
+from goldsmith.image_servers.preflight import Owner
 from goldsmith.image_servers.service import DEFAULT_ENTERPRISE_PROJECT, ImageServers
 from goldsmith.jobs.once import RequestKey, once
 from goldsmith.jobs.service import Origin
@@ -60,7 +62,8 @@ class ImageServersApi:
     @operation(
         "CreateImageServer", "POST", "/v1/{project_id}/image-servers",
         action="workspace:imageServer:create", access=Access.WRITE, resource_type="imageServer", touches="touched",
-        condition_keys=("g:EnterpriseProjectId",), dependencies=("ims:images:list", "vpc:ports:get", "vpc:subnets:get"),
+        condition_keys=("g:EnterpriseProjectId", "g:RequestTag/<key>", "g:TagKeys"),
+        dependencies=("ims:images:list", "vpc:ports:get", "vpc:subnets:get"),
         errors=(errors.CONFLICT,), example=EXAMPLE, answer=JOB, check_world="check_world", tag="image servers",
     )  # fmt: skip
     async def create(
@@ -86,21 +89,20 @@ class ImageServersApi:
 
     async def check_world(self, call: Call, body: schemas.CreateImageServer) -> Sequence[Problem]:
         """What else is wrong with a request; fields of the wrong shape are None."""
-        return await self._store.read(lambda tx: self._image_servers.problems(tx, call.project_id, body))
+        owner = Owner(call.project_id, call.caller.domain_id)
+        return await self._store.read(lambda tx: self._image_servers.problems(tx, owner, body))
 
     async def touched(self, call: Call, body: bytes) -> Touched:
         """What a call is about: the servers it names, or the one it wants to make."""
-        sent = _loosely(body)
+        sent = loosely(body)
         if call.operation.name == "CreateImageServer":
-            project = _text(sent.get("enterprise_project_id")) or DEFAULT_ENTERPRISE_PROJECT
-            return Touched([Resource("imageServer", "", project)], _tags(sent.get("tags")))
-        items = sent.get("items")
-        named = [call.path["server_id"]] if "server_id" in call.path else items if isinstance(items, list) else []
-        ids = [each for each in named[:20] if isinstance(each, str)]
+            project = text(sent.get("enterprise_project_id")) or DEFAULT_ENTERPRISE_PROJECT
+            return Touched([Resource("imageServer", "", project)], sent_tags(sent.get("tags")))
+        ids = [call.path["server_id"]] if "server_id" in call.path else texts(sent.get("items"))
         projects = await self._store.read(
             lambda tx: self._image_servers.enterprise_projects_of(tx, call.project_id, ids)
         )
-        return Touched([Resource("imageServer", each, projects.get(each)) for each in ids])
+        return Touched([Resource("imageServer", each, projects.get(each)) for each in ids or [""]])
 
     @operation(
         "ListImageServers", "GET", "/v1/{project_id}/image-servers",
@@ -192,24 +194,6 @@ def _sees(call: Call) -> Callable[[Sequence[tuple[str, str]]], Sequence[bool]] |
     return lambda pairs: sees(Resource("imageServer", server, project) for server, project in pairs)
 
 
-def _loosely(body: bytes) -> dict[str, Any]:
-    """The body's fields as far as it is an object; what is wrong with it is told later."""
-    try:
-        found = json.loads(body) if body else {}
-    except (ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _tags(value: Any) -> dict[str, str]:
-    entries = [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
-    return {_text(each.get("key")): _text(each.get("value")) for each in entries}
-
-
 def _key(call: Call, content: str) -> RequestKey | None:
     return RequestKey.of(
         call.project_id, call.operation.name, call.idempotency_key or call.service_transaction_id, content
@@ -217,7 +201,8 @@ def _key(call: Call, content: str) -> RequestKey | None:
 
 
 def _origin(call: Call) -> Origin:
-    return Origin(call.project_id, call.caller.user_id, call.service_transaction_id, call.linked_id)
+    caller = call.caller
+    return Origin(call.project_id, caller.domain_id, caller.user_id, call.service_transaction_id, call.linked_id)
 
 
 def _shown(row: Row) -> schemas.ImageServer:

@@ -15,6 +15,7 @@ from sqlalchemy import bindparam, select
 
 from goldsmith.catalog.service import Catalog, Flavor, Product
 from goldsmith.clouds.port import Host
+from goldsmith.enterprise_projects.service import EnterpriseProjects
 from goldsmith.errors import Problem, Problems
 from goldsmith.image_servers.models import image_servers
 from goldsmith.image_servers.placement import Placement, Size
@@ -40,6 +41,15 @@ class Rooms:
     networks: Networks
     tenancy: Tenancy
     placement: Placement
+    enterprise_projects: EnterpriseProjects
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose image server it will be: a project, and the account it belongs to."""
+
+    project_id: str
+    domain_id: str
 
 
 @dataclass(slots=True)
@@ -70,8 +80,9 @@ class Preflight:
     `request` is a `schemas.CreateImageServer` of which any field may be None.
     """
 
-    def __init__(self, rooms: Rooms, tx: Tx, project_id: str, request: Any) -> None:
-        self._rooms, self._tx, self._project_id, self._request = rooms, tx, project_id, request
+    def __init__(self, rooms: Rooms, tx: Tx, owner: Owner, request: Any) -> None:
+        self._rooms, self._tx, self._request = rooms, tx, request
+        self._project_id, self._domain_id = owner.project_id, owner.domain_id
         self._problems = Problems()
         self.plan = Plan()
 
@@ -87,6 +98,7 @@ class Preflight:
         self._check_mode()
         self._check_sessions()
         self._check_tags()
+        self._check_enterprise_project()
         self._check_placement()
         self._check_quota()
         return self._problems.found
@@ -248,6 +260,13 @@ class Preflight:
         keys = [tag.key for tag in self._request.tags or []]
         for key in dict.fromkeys(key for key in keys if key is not None and keys.count(key) > 1):
             self._add("tags", key, "unique", f"The key '{key}' is used more than once; each key may be used once.")
+
+    def _check_enterprise_project(self) -> None:
+        wanted = self._request.enterprise_project_id
+        if wanted:
+            found = self._rooms.enterprise_projects.problem_with(self._tx, self._domain_id, wanted)
+            if found is not None:
+                self._problems.found.append(found)
 
     def _check_placement(self) -> None:
         hints = self._request.scheduler_hints

@@ -18,7 +18,7 @@ from goldsmith.errors import Problem, Problems
 from goldsmith.ids import Snowflakes, new_uuid
 from goldsmith.image_servers.belongings import Belongings
 from goldsmith.image_servers.models import image_server_counts, image_servers
-from goldsmith.image_servers.preflight import Plan, Preflight, Rooms, name_problem
+from goldsmith.image_servers.preflight import Owner, Plan, Preflight, Rooms, name_problem
 from goldsmith.image_servers.schemas import CreateImageServer, UpdateImageServer
 from goldsmith.image_servers.states import Event, Status, sources, target
 from goldsmith.jobs.service import Jobs, JobType, Origin
@@ -81,16 +81,16 @@ class ImageServers:
     def __init__(self, rooms: Rooms, jobs: Jobs, groups: ServerGroups, queue: Queue, ids: Snowflakes) -> None:
         self._rooms, self._jobs, self._groups, self._queue, self._ids = rooms, jobs, groups, queue, ids
 
-    def problems(self, tx: Tx, project_id: str, request: CreateImageServer) -> list[Problem]:
+    def problems(self, tx: Tx, owner: Owner, request: CreateImageServer) -> list[Problem]:
         """Everything that keeps `request` from being accepted now; some of its fields may be None."""
-        return Preflight(self._rooms, tx, project_id, request).check()
+        return Preflight(self._rooms, tx, owner, request).check()
 
     def create(self, tx: Tx, origin: Origin, request: CreateImageServer, *, keep_on_failure: bool = False) -> str:
         """Accept the request; returns the job's id. Raises the refusal that names every problem.
 
         With `keep_on_failure` a creation that fails leaves everything as it is, to be looked at or retried.
         """
-        preflight = Preflight(self._rooms, tx, origin.project_id, request)
+        preflight = Preflight(self._rooms, tx, Owner(origin.project_id, origin.domain_id), request)
         found = preflight.check()
         if found:
             raise errors.refusal(found)

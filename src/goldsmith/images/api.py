@@ -5,13 +5,15 @@ These paths name no project: it is the scope of the token, or with an access key
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Annotated, Literal
 
 from fastapi import Query
 
 from goldsmith import errors
 from goldsmith.errors import Problem
-from goldsmith.http.operations import Access, Call, Surface, operation
+from goldsmith.http.operations import Access, Call, Resource, Surface, Touched, operation
 from goldsmith.http.routes import CurrentCall
 from goldsmith.images import schemas
 from goldsmith.images.listing import (
@@ -26,10 +28,12 @@ from goldsmith.images.listing import (
     with_tag,
 )
 from goldsmith.images.models import images
-from goldsmith.images.service import SEEN_VISIBILITY, ImageProtected, Images, NotOwner
+from goldsmith.images.service import SEEN_VISIBILITY, Image, ImageProtected, Images, NotOwner
 from goldsmith.store import Store
 
 TAG = "Images"
+KIND = "image"
+KEYS = ("g:EnterpriseProjectId",)
 Text = Annotated[str | None, Query(max_length=255)]
 Flag = Literal["true", "false"]
 Platform = Literal[
@@ -46,9 +50,15 @@ class ImagesApi:
         self._store = store
         self._images = images
 
+    async def touched(self, call: Call, _body: bytes) -> Touched:
+        """The image of the path; of one the project does not see, the id alone."""
+        image_id, project = call.path["image_id"], call.caller.project_id
+        image = await self._store.read(lambda tx: self._images.find(tx, project, image_id)) if project else None
+        return Touched([_resource(image, project) if image is not None else Resource(KIND, image_id)])
+
     @operation(
         "ListImages", "GET", "/v2/cloudimages", surface=Surface.IMS, tag=TAG,
-        action="ims:images:list", access=Access.LIST, resource_type="image",
+        action="ims:images:list", access=Access.LIST, resource_type=KIND, condition_keys=KEYS,
     )  # fmt: skip
     async def list_images(
         self,
@@ -100,12 +110,13 @@ class ImagesApi:
                 message = "Write it as operator:time, for instance gte:2024-05-07T07:54:21Z."
                 raise errors.refusal([Problem(field, text, "time", message)]) from error
         order = Order(sort_key, sort_dir == "desc", limit, marker)
-        found = await self._store.read(lambda tx: list_images(tx, project, conditions, member_status, order))
+        sees = None if call.sees is None else partial(_seen, call.sees, project)
+        found = await self._store.read(lambda tx: list_images(tx, project, conditions, member_status, order, sees))
         return schemas.ImageList(images=[schemas.image_info(image) for image in found])
 
     @operation(
         "GlanceShowImage", "GET", "/v2/images/{image_id}", surface=Surface.IMS, tag=TAG,
-        action="ims:images:get", resource_type="image", errors=(errors.NOT_FOUND,),
+        action="ims:images:get", resource_type=KIND, condition_keys=KEYS, touches="touched", errors=(errors.NOT_FOUND,),
     )  # fmt: skip
     async def show_image(self, call: CurrentCall, image_id: str) -> schemas.ImageInfo:
         """Show an image."""
@@ -117,7 +128,7 @@ class ImagesApi:
 
     @operation(
         "GlanceDeleteImage", "DELETE", "/v2/images/{image_id}", surface=Surface.IMS, tag=TAG, success=204,
-        action="ims:images:delete", access=Access.WRITE, resource_type="image",
+        action="ims:images:delete", access=Access.WRITE, resource_type=KIND, condition_keys=KEYS, touches="touched",
     )  # fmt: skip
     async def delete_image(self, call: CurrentCall, image_id: str) -> None:
         """Delete an image of this project; an unknown id is not an error."""
@@ -138,3 +149,14 @@ def project_of(call: Call) -> str:
         message = "Use a token scoped to a project, or name the project in this header."
         raise errors.refusal([Problem("X-Project-Id", None, "required", message)])
     return call.caller.project_id
+
+
+def _resource(image: Image, project_id: str | None) -> Resource:
+    """Images of other projects are in none of the account's enterprise projects."""
+    return Resource(KIND, image.id, image.enterprise_project_id if image.project_id == project_id else None)
+
+
+def _seen(
+    sees: Callable[[Iterable[Resource]], list[bool]], project_id: str, found: Sequence[Image]
+) -> Sequence[bool]:
+    return sees(_resource(image, project_id) for image in found)

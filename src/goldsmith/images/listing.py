@@ -7,9 +7,10 @@ the order of their ids.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import compress
 from typing import Any
 
 from sqlalchemy import Column, and_, false, literal, or_, select
@@ -95,15 +96,17 @@ def at_moment(column: Column[Any], text: str | None) -> list[ColumnElement[bool]
 
 
 def list_images(
-    tx: Tx, project_id: str, conditions: Sequence[ColumnElement[bool]], member_status: str, order: Order
-) -> list[Image]:
+    tx: Tx, project_id: str, conditions: Sequence[ColumnElement[bool]], member_status: str, order: Order,
+    sees: Callable[[Sequence[Image]], Sequence[bool]] | None = None,
+) -> list[Image]:  # fmt: skip
     """Images the project may see and that meet the conditions; nothing when the marker is unknown.
 
-    `member_status` is what a membership must be for the images of other projects to be found.
+    `sees` tells which of them the caller may see; None means all. `member_status` is what a
+    membership must be for the images of other projects to be found.
     """
-    sees = or_(images.c.visibility == "public", IS_OWN, membership(member_status))
+    is_visible = or_(images.c.visibility == "public", IS_OWN, membership(member_status))
     column = ORDERS.get(order.key, images.c.id)
-    query = select(*SEEN_COLUMNS).where(images.c.status != DELETED, sees, *conditions)
+    query = select(*SEEN_COLUMNS).where(images.c.status != DELETED, is_visible, *conditions)
     if order.marker:
         marker = tx.row(select(column.label("value")).where(images.c.id == order.marker))
         if marker is None:
@@ -111,8 +114,10 @@ def list_images(
         query = query.where(_after(column, marker["value"], order))
     for each in (column, images.c.id):
         query = query.order_by(each.desc() if order.descending else each.asc())
-    rows = tx.rows(query.limit(order.limit), {"project": project_id})
-    return [image_from(row) for row in rows]
+    if sees is None:
+        return [image_from(row) for row in tx.rows(query.limit(order.limit), {"project": project_id})]
+    found = [image_from(row) for row in tx.rows(query, {"project": project_id})]
+    return list(compress(found, sees(found)))[: order.limit]
 
 
 def _after(column: Column[Any], value: Any, order: Order) -> ColumnElement[bool]:

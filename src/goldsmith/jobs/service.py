@@ -90,6 +90,7 @@ class Origin:
     """Who asked for a job, as far as the job keeps it."""
 
     project_id: str
+    domain_id: str
     user_id: str
     service_transaction_id: str = ""
     linked_id: str = ""

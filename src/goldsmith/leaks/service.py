@@ -39,13 +39,14 @@ async def find(store: Store, cloud: Cloud, *, looks: int = LOOKS, pause: float =
 async def repair(store: Store, cloud: Cloud, *, looks: int = LOOKS, pause: float = PAUSE) -> list[Repair]:
     """Clear away what can be; the rest stays, with the reason. Safe while workflows run."""
     done: dict[tuple[str, str], Repair] = {}
+    last: set[tuple[str, str]] = set()
     for _ in range(ROUNDS):
         found = await _confirmed(store, cloud, looks, pause)
-        fresh = {key: each for key, each in found.items() if key not in done}
-        if not fresh:
+        if set(found) == last:
             break
-        await _repair_rows(store, fresh)
-        for key, suspect in fresh.items():
+        last = set(found)
+        await _repair_rows(store, found)
+        for key, suspect in found.items():
             done[key] = await _outcome(suspect)
     return list(done.values())
 

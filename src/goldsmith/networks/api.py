@@ -12,8 +12,9 @@ from fastapi import Query
 from sqlalchemy import false
 
 from goldsmith import errors
-from goldsmith.http.operations import Access, Surface, operation
+from goldsmith.http.operations import Access, Call, Resource, Surface, Touched, operation
 from goldsmith.http.routes import CurrentCall
+from goldsmith.http.sight import Sight, sight
 from goldsmith.networks import schemas
 from goldsmith.networks.listing import (
     Conditions,
@@ -30,6 +31,8 @@ from goldsmith.networks.service import Networks
 from goldsmith.store import Store, Tx
 
 TAG = "Networks"
+VPC, SUBNET, PORT = "vpc", "subnet", "port"
+KEYS = ("g:EnterpriseProjectId",)
 Limit = Annotated[int, Query(ge=0, le=2000)]
 Marker = Annotated[str | None, Query(max_length=128)]
 Text = Annotated[str | None, Query(max_length=255)]
@@ -41,7 +44,16 @@ SUBNET_CODES = {400: "VPC.0201", 403: "VPC.2701", 404: "VPC.0202"}
 PORT_CODES = {400: "VPC.2500", 403: "VPC.2701", 404: "VPC.2500"}
 
 
-class NetworksApi:
+class TouchesNetworks:
+    """For API classes whose operations name what they show in the path: declare `touches="touched"`."""
+
+    async def touched(self, call: Call, _body: bytes) -> Touched:
+        """What the path names, whether it exists or not: all of it is in the default enterprise project."""
+        kind = call.operation.resource_type or ""
+        return Touched([_resource(kind, call.path[f"{kind}_id"])])
+
+
+class NetworksApi(TouchesNetworks):
     """VPCs, subnets and ports of a project, as the catalogue declares them and image servers use them."""
 
     def __init__(self, store: Store, networks: Networks) -> None:
@@ -50,7 +62,7 @@ class NetworksApi:
 
     @operation(
         "ListVpcsV1", "GET", "/v1/{project_id}/vpcs", surface=Surface.VPC_V1, tag=TAG,
-        action="vpc:vpcs:list", access=Access.LIST, resource_type="vpc", codes=VPC_CODES,
+        action="vpc:vpcs:list", access=Access.LIST, resource_type=VPC, condition_keys=KEYS, codes=VPC_CODES,
     )  # fmt: skip
     async def list_vpcs_v1(
         self,
@@ -63,12 +75,15 @@ class NetworksApi:
     ) -> schemas.VpcListV1:
         """List VPCs."""
         conditions = among(vpcs.c.id, id) + _in_enterprise_project(enterprise_project_id)
-        page = await self._store.read(lambda tx: list_vpcs(tx, project_id, conditions, limit, marker))
+        page = await self._store.read(
+            lambda tx: list_vpcs(tx, project_id, conditions, limit, marker, _sees(call))
+        )
         return schemas.VpcListV1(vpcs=[schemas.vpc_v1(vpc) for vpc in page.items])
 
     @operation(
         "ShowVpcV1", "GET", "/v1/{project_id}/vpcs/{vpc_id}", surface=Surface.VPC_V1, tag=TAG,
-        action="vpc:vpcs:get", resource_type="vpc", codes=VPC_CODES, errors=(errors.NOT_FOUND,),
+        action="vpc:vpcs:get", resource_type=VPC, condition_keys=KEYS, touches="touched", codes=VPC_CODES,
+        errors=(errors.NOT_FOUND,),
     )  # fmt: skip
     async def show_vpc_v1(self, call: CurrentCall, project_id: str, vpc_id: str) -> schemas.VpcAnswerV1:
         """Show a VPC."""
@@ -79,7 +94,7 @@ class NetworksApi:
 
     @operation(
         "ListVpcs", "GET", "/v3/{project_id}/vpc/vpcs", surface=Surface.VPC, tag=TAG,
-        action="vpc:vpcs:list", access=Access.LIST, resource_type="vpc", codes=VPC_CODES,
+        action="vpc:vpcs:list", access=Access.LIST, resource_type=VPC, condition_keys=KEYS, codes=VPC_CODES,
     )  # fmt: skip
     async def list_vpcs_v3(
         self,
@@ -98,7 +113,8 @@ class NetworksApi:
         conditions += among(vpcs.c.description, description) + _in_enterprise_project(enterprise_project_id)
 
         def read(tx: Tx) -> schemas.VpcListV3:
-            page, counts = list_vpcs(tx, project_id, conditions, limit, marker), subnets_per_vpc(tx, project_id)
+            page = list_vpcs(tx, project_id, conditions, limit, marker, _sees(call))
+            counts = subnets_per_vpc(tx, project_id)
             found = [schemas.vpc_v3(vpc, counts.get(vpc.id, 0)) for vpc in page.items]
             return schemas.VpcListV3(request_id=call.request_id, vpcs=found, page_info=page.info)
 
@@ -106,7 +122,8 @@ class NetworksApi:
 
     @operation(
         "ShowVpc", "GET", "/v3/{project_id}/vpc/vpcs/{vpc_id}", surface=Surface.VPC, tag=TAG,
-        action="vpc:vpcs:get", resource_type="vpc", codes=VPC_CODES, errors=(errors.NOT_FOUND,),
+        action="vpc:vpcs:get", resource_type=VPC, condition_keys=KEYS, touches="touched", codes=VPC_CODES,
+        errors=(errors.NOT_FOUND,),
     )  # fmt: skip
     async def show_vpc_v3(self, call: CurrentCall, project_id: str, vpc_id: str) -> schemas.VpcAnswerV3:
         """Show a VPC, with how many subnets it has."""
@@ -122,7 +139,7 @@ class NetworksApi:
 
     @operation(
         "ListSubnets", "GET", "/v1/{project_id}/subnets", surface=Surface.VPC_V1, tag=TAG,
-        action="vpc:subnets:list", access=Access.LIST, resource_type="subnet", codes=SUBNET_CODES,
+        action="vpc:subnets:list", access=Access.LIST, resource_type=SUBNET, condition_keys=KEYS, codes=SUBNET_CODES,
     )  # fmt: skip
     async def list_subnets(
         self,
@@ -134,12 +151,15 @@ class NetworksApi:
     ) -> schemas.SubnetList:
         """List subnets."""
         conditions = among(subnets.c.vpc_id, vpc_id)
-        page = await self._store.read(lambda tx: list_subnets(tx, project_id, conditions, limit, marker))
+        page = await self._store.read(
+            lambda tx: list_subnets(tx, project_id, conditions, limit, marker, _sees(call))
+        )
         return schemas.SubnetList(subnets=[schemas.subnet_v1(subnet) for subnet in page.items])
 
     @operation(
         "ShowSubnet", "GET", "/v1/{project_id}/subnets/{subnet_id}", surface=Surface.VPC_V1, tag=TAG,
-        action="vpc:subnets:get", resource_type="subnet", codes=SUBNET_CODES, errors=(errors.NOT_FOUND,),
+        action="vpc:subnets:get", resource_type=SUBNET, condition_keys=KEYS, touches="touched", codes=SUBNET_CODES,
+        errors=(errors.NOT_FOUND,),
     )  # fmt: skip
     async def show_subnet(self, call: CurrentCall, project_id: str, subnet_id: str) -> schemas.SubnetAnswer:
         """Show a subnet."""
@@ -149,7 +169,7 @@ class NetworksApi:
         return schemas.SubnetAnswer(subnet=schemas.subnet_v1(subnet))
 
 
-class PortsApi:
+class PortsApi(TouchesNetworks):
     """Ports: the addresses in use, and by which machine."""
 
     def __init__(self, store: Store) -> None:
@@ -157,7 +177,7 @@ class PortsApi:
 
     @operation(
         "ListPortsV1", "GET", "/v1/{project_id}/ports", surface=Surface.VPC_V1, tag=TAG,
-        action="vpc:ports:list", access=Access.LIST, resource_type="port", codes=PORT_CODES,
+        action="vpc:ports:list", access=Access.LIST, resource_type=PORT, condition_keys=KEYS, codes=PORT_CODES,
     )  # fmt: skip
     async def list_ports_v1(
         self,
@@ -186,14 +206,15 @@ class PortsApi:
 
         def read(tx: Tx) -> schemas.PortListV1:
             every = conditions + with_address(tx, project_id, fixed_ips)
-            page = list_ports(tx, project_id, every, limit, marker)
+            page = list_ports(tx, project_id, every, limit, marker, _sees(call))
             return schemas.PortListV1(ports=[schemas.port_v1(port) for port in page.items])
 
         return await self._store.read(read)
 
     @operation(
         "ShowPortV1", "GET", "/v1/{project_id}/ports/{port_id}", surface=Surface.VPC_V1, tag=TAG,
-        action="vpc:ports:get", resource_type="port", codes=PORT_CODES, errors=(errors.NOT_FOUND,),
+        action="vpc:ports:get", resource_type=PORT, condition_keys=KEYS, touches="touched", codes=PORT_CODES,
+        errors=(errors.NOT_FOUND,),
     )  # fmt: skip
     async def show_port_v1(self, call: CurrentCall, project_id: str, port_id: str) -> schemas.PortAnswerV1:
         """Show a port in the older form."""
@@ -204,7 +225,7 @@ class PortsApi:
 
     @operation(
         "ListPorts", "GET", "/v3/{project_id}/ports", surface=Surface.VPC, tag=TAG,
-        action="vpc:ports:list", access=Access.LIST, resource_type="port", codes=PORT_CODES,
+        action="vpc:ports:list", access=Access.LIST, resource_type=PORT, condition_keys=KEYS, codes=PORT_CODES,
     )  # fmt: skip
     async def list_ports_v3(
         self,
@@ -236,7 +257,7 @@ class PortsApi:
 
         def read(tx: Tx) -> schemas.PortListV3:
             every = conditions + with_address(tx, project_id, private_ips)
-            page = list_ports(tx, project_id, every, limit, marker)
+            page = list_ports(tx, project_id, every, limit, marker, _sees(call))
             found = [schemas.port_v3(port) for port in page.items]
             return schemas.PortListV3(request_id=call.request_id, ports=found, page_info=page.info)
 
@@ -244,7 +265,8 @@ class PortsApi:
 
     @operation(
         "ShowPort", "GET", "/v3/{project_id}/ports/{port_id}", surface=Surface.VPC, tag=TAG,
-        action="vpc:ports:get", resource_type="port", codes=PORT_CODES, errors=(errors.NOT_FOUND,),
+        action="vpc:ports:get", resource_type=PORT, condition_keys=KEYS, touches="touched", codes=PORT_CODES,
+        errors=(errors.NOT_FOUND,),
     )  # fmt: skip
     async def show_port_v3(self, call: CurrentCall, project_id: str, port_id: str) -> schemas.PortAnswerV3:
         """Show a port."""
@@ -256,6 +278,14 @@ class PortsApi:
 
 def _in_enterprise_project(wanted: str | None) -> Conditions:
     return [] if wanted in (None, "", schemas.DEFAULT_PROJECT, "all_granted_eps") else EMPTY.copy()
+
+
+def _resource(kind: str, id_: str) -> Resource:
+    return Resource(kind, id_, schemas.DEFAULT_PROJECT)
+
+
+def _sees(call: Call) -> Sight | None:
+    return sight(call, lambda row: _resource(call.operation.resource_type or "", row["id"]))
 
 
 def _unknown(kind: str, sent: str) -> errors.ServiceError:

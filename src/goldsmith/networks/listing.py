@@ -6,8 +6,9 @@ whole while ports come and go, and a marker whose row is gone still works.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Column, bindparam, func, select
@@ -24,11 +25,13 @@ from goldsmith.networks.service import (
     Vpc,
     row_values,
 )
-from goldsmith.store import Tx, prepare
+from goldsmith.store import Row, Tx, prepare
 
 T = TypeVar("T", Vpc, Subnet, Port)
 Conditions = list[ColumnElement[bool]]
 Values = Sequence[str] | str | None
+Sight = Callable[[Sequence[Row]], Sequence[bool]]
+"""Tells of rows, which have an id, which of them the caller may see."""
 
 _SUBNETS_PER_VPC = prepare(
     select(subnets.c.vpc_id, func.count().label("found"))
@@ -79,22 +82,28 @@ def with_address(tx: Tx, project_id: str, filters: Sequence[str]) -> Conditions:
     return conditions
 
 
-def list_vpcs(tx: Tx, project_id: str, conditions: Conditions, limit: int, marker: str | None) -> Page[Vpc]:
+def list_vpcs(
+    tx: Tx, project_id: str, conditions: Conditions, limit: int, marker: str | None, sees: Sight | None = None
+) -> Page[Vpc]:
     """The project's VPCs that meet the conditions."""
     query = select(*VPC_COLUMNS).where(vpcs.c.project_id == project_id, *conditions)
-    return _page(tx, query, vpcs.c.id, Vpc, limit, marker)
+    return _page(tx, query, vpcs.c.id, Vpc, limit, marker, sees)
 
 
-def list_subnets(tx: Tx, project_id: str, conditions: Conditions, limit: int, marker: str | None) -> Page[Subnet]:
+def list_subnets(
+    tx: Tx, project_id: str, conditions: Conditions, limit: int, marker: str | None, sees: Sight | None = None
+) -> Page[Subnet]:
     """The project's subnets that meet the conditions."""
     query = select(*SUBNET_COLUMNS).where(subnets.c.project_id == project_id, *conditions)
-    return _page(tx, query, subnets.c.id, Subnet, limit, marker)
+    return _page(tx, query, subnets.c.id, Subnet, limit, marker, sees)
 
 
-def list_ports(tx: Tx, project_id: str, conditions: Conditions, limit: int, marker: str | None) -> Page[Port]:
+def list_ports(
+    tx: Tx, project_id: str, conditions: Conditions, limit: int, marker: str | None, sees: Sight | None = None
+) -> Page[Port]:
     """The project's ports that meet the conditions."""
     query = select(*PORT_COLUMNS).where(ports.c.project_id == project_id, *conditions)
-    return _page(tx, query, ports.c.id, Port, limit, marker)
+    return _page(tx, query, ports.c.id, Port, limit, marker, sees)
 
 
 def find_port(tx: Tx, project_id: str, port_id: str) -> Port | None:
@@ -108,8 +117,15 @@ def subnets_per_vpc(tx: Tx, project_id: str) -> dict[str, int]:
     return {row["vpc_id"]: row["found"] for row in tx.rows(_SUBNETS_PER_VPC, {"project": project_id})}
 
 
-def _page(tx: Tx, query: Any, id_column: Column[Any], kind: type[T], limit: int, marker: str | None) -> Page[T]:
+def _page(
+    tx: Tx, query: Any, id_column: Column[Any], kind: type[T], limit: int, marker: str | None, sees: Sight | None
+) -> Page[T]:
     if marker:
         query = query.where(id_column > marker)
-    rows = tx.rows(query.order_by(id_column).limit(limit + 1))
+    query = query.order_by(id_column)
+    if sees is None:
+        rows = tx.rows(query.limit(limit + 1))
+    else:
+        every = tx.rows(query)
+        rows = list(compress(every, sees(every)))
     return Page([kind(**row_values(row)) for row in rows[:limit]], len(rows) > limit)

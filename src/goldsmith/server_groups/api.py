@@ -87,7 +87,8 @@ class ServerGroupsApi(TouchesGroups):
 
     @operation(
         "ListTenantServerGroups", "GET", "/v1/{project_id}/app-server-groups/actions/list",
-        action="workspace:serverGroup:list", access=Access.LIST, resource_type=KIND, condition_keys=KEYS, codes=FAMILY, tag=TAG,
+        action="workspace:serverGroup:list", access=Access.LIST, resource_type=KIND, condition_keys=KEYS, codes=FAMILY,
+        tag=TAG,
         answer={"count": 1, "items": [EXAMPLE_BRIEF]},
     )  # fmt: skip
     async def list_brief(
@@ -118,7 +119,8 @@ class ServerGroupsApi(TouchesGroups):
 
     @operation(
         "ShowServerGroup", "GET", "/v1/{project_id}/app-server-groups/{server_group_id}",
-        action="workspace:serverGroup:get", resource_type=KIND, condition_keys=KEYS, touches="touched", errors=(errors.NOT_FOUND,), codes=FAMILY,
+        action="workspace:serverGroup:get", resource_type=KIND, condition_keys=KEYS, touches="touched",
+        errors=(errors.NOT_FOUND,), codes=FAMILY,
         tag=TAG,
     )  # fmt: skip
     async def show(self, call: CurrentCall, server_group_id: PathId) -> schemas.ServerGroupDetail:
@@ -129,7 +131,8 @@ class ServerGroupsApi(TouchesGroups):
 
     @operation(
         "UpdateServerGroup", "PATCH", "/v1/{project_id}/app-server-groups/{server_group_id}",
-        action="workspace:serverGroup:update", access=Access.WRITE, resource_type=KIND, condition_keys=KEYS, touches="touched",
+        action="workspace:serverGroup:update", access=Access.WRITE, resource_type=KIND, condition_keys=KEYS,
+        touches="touched",
         errors=(errors.NOT_FOUND, errors.CONFLICT), codes=FAMILY, tag=TAG,
         example={"name": "test_instance_2", "description": ""},
     )  # fmt: skip
@@ -145,7 +148,8 @@ class ServerGroupsApi(TouchesGroups):
 
     @operation(
         "DeleteServerGroups", "DELETE", "/v1/{project_id}/app-server-groups/{server_group_id}",
-        action="workspace:serverGroup:delete", access=Access.WRITE, resource_type=KIND, condition_keys=KEYS, touches="touched",
+        action="workspace:serverGroup:delete", access=Access.WRITE, resource_type=KIND, condition_keys=KEYS,
+        touches="touched",
         errors=(errors.CONFLICT,), codes=FAMILY, tag=TAG,
     )  # fmt: skip
     async def delete(self, call: CurrentCall, server_group_id: PathId) -> Empty:
@@ -155,7 +159,8 @@ class ServerGroupsApi(TouchesGroups):
 
     @operation(
         "ShowServerGroupState", "GET", "/v1/{project_id}/app-server-groups/{server_group_id}/state",
-        action="workspace:serverGroup:getState", resource_type=KIND, condition_keys=KEYS, touches="touched", errors=(errors.NOT_FOUND,),
+        action="workspace:serverGroup:getState", resource_type=KIND, condition_keys=KEYS, touches="touched",
+        errors=(errors.NOT_FOUND,),
         codes=FAMILY, tag=TAG, answer={"aps_status": {"REGISTERED": 1}},
     )  # fmt: skip
     async def state(self, call: CurrentCall, server_group_id: PathId) -> schemas.GroupState:

@@ -24,7 +24,9 @@ _INSERT = prepare(insert(server_groups))
 _FIND = prepare(select(server_groups).where(_g.id == bindparam("id"), _g.project_id == bindparam("project")))
 _NAMED = prepare(select(_g.id).where(_g.project_id == bindparam("project"), _g.name == bindparam("of_name")))
 _COUNT = prepare(select(func.count()).select_from(server_groups).where(_g.project_id == bindparam("project")))
-_TAGS = prepare(select(_g.id, _g.enterprise_project_id, _g.tags).where(_g.project_id == bindparam("project"), _g.tags != "[]"))
+_TAGS = prepare(
+    select(_g.id, _g.enterprise_project_id, _g.tags).where(_g.project_id == bindparam("project"), _g.tags != "[]")
+)
 _UPDATE = prepare(
     update(server_groups)
     .where(_g.id == bindparam("of"))

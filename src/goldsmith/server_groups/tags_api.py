@@ -41,7 +41,8 @@ class ServerGroupTagsApi(TouchesGroups):
 
     @operation(
         "ShowServerGroupTag", "GET", "/v1/{project_id}/server-group/{server_group_id}/tags",
-        action="workspace:serverGroup:getTags", resource_type=KIND, condition_keys=KEYS, touches="touched", errors=(errors.NOT_FOUND,),
+        action="workspace:serverGroup:getTags", resource_type=KIND, condition_keys=KEYS, touches="touched",
+        errors=(errors.NOT_FOUND,),
         codes=FAMILY, tag=TAG, answer={**EXAMPLE, "sys_tags": []},
     )  # fmt: skip
     async def show_tags(self, call: CurrentCall, server_group_id: PathId) -> schemas.GroupTags:
@@ -51,7 +52,8 @@ class ServerGroupTagsApi(TouchesGroups):
 
     @operation(
         "CreateServerGroupTags", "POST", "/v1/{project_id}/server-group/{server_group_id}/tags/create",
-        action="workspace:serverGroup:createTags", access=Access.WRITE, resource_type=KIND, condition_keys=TAGGING_KEYS, touches="touched", success=204,
+        action="workspace:serverGroup:createTags", access=Access.WRITE, resource_type=KIND,
+        condition_keys=TAGGING_KEYS, touches="touched", success=204,
         errors=(errors.NOT_FOUND,), codes=FAMILY, tag=TAG, example=EXAMPLE,
     )  # fmt: skip
     async def create_tags(self, call: CurrentCall, server_group_id: PathId, body: schemas.TagsBody) -> None:
@@ -65,7 +67,8 @@ class ServerGroupTagsApi(TouchesGroups):
 
     @operation(
         "DeleteServerGroupTags", "DELETE", "/v1/{project_id}/server-group/{server_group_id}/tags/delete",
-        action="workspace:serverGroup:deleteTags", access=Access.WRITE, resource_type=KIND, condition_keys=TAGGING_KEYS, touches="touched", success=204,
+        action="workspace:serverGroup:deleteTags", access=Access.WRITE, resource_type=KIND,
+        condition_keys=TAGGING_KEYS, touches="touched", success=204,
         errors=(errors.NOT_FOUND,), codes=FAMILY, tag=TAG, example=EXAMPLE,
     )  # fmt: skip
     async def delete_tags(self, call: CurrentCall, server_group_id: PathId, body: schemas.TagsBody) -> None:
@@ -79,7 +82,8 @@ class ServerGroupTagsApi(TouchesGroups):
 
     @operation(
         "BatchCreateServerGroupTags", "POST", "/v1/{project_id}/server-group/tags/batch-create",
-        action="workspace:serverGroup:batchCreateTags", access=Access.WRITE, resource_type=KIND, condition_keys=TAGGING_KEYS, touches="touched",
+        action="workspace:serverGroup:batchCreateTags", access=Access.WRITE, resource_type=KIND,
+        condition_keys=TAGGING_KEYS, touches="touched",
         success=204, codes=FAMILY, tag=TAG, example=EXAMPLE_MANY,
     )  # fmt: skip
     async def create_many(self, call: CurrentCall, body: schemas.TagsOfGroups) -> None:
@@ -89,7 +93,8 @@ class ServerGroupTagsApi(TouchesGroups):
 
     @operation(
         "BatchDeleteServerGroupTags", "DELETE", "/v1/{project_id}/server-group/tags/batch-delete",
-        action="workspace:serverGroup:batchDeleteTags", access=Access.WRITE, resource_type=KIND, condition_keys=TAGGING_KEYS, touches="touched",
+        action="workspace:serverGroup:batchDeleteTags", access=Access.WRITE, resource_type=KIND,
+        condition_keys=TAGGING_KEYS, touches="touched",
         success=204, codes=FAMILY, tag=TAG, example=EXAMPLE_MANY,
     )  # fmt: skip
     async def delete_many(self, call: CurrentCall, body: schemas.TagsOfGroups) -> None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from goldsmith.http.operations import Call, Resource, Touched
-from goldsmith.http.sight import loosely, objects, sent_tags, text
-from goldsmith.http.sight import kept_tags as kept
+from goldsmith.http.sight import kept_tags, loosely, objects, sent_tags, text
 from goldsmith.server_groups.service import ServerGroups
 from goldsmith.store import Row, Store, Tx
 
@@ -16,7 +15,7 @@ MOST = 100
 
 def resource(row: Row) -> Resource:
     """A group that exists; the row has id, enterprise project and tags."""
-    return Resource(KIND, row["id"], row["enterprise_project_id"], kept(row["tags"]))
+    return Resource(KIND, row["id"], row["enterprise_project_id"], kept_tags(row["tags"]))
 
 
 class TouchesGroups:

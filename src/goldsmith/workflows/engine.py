@@ -14,19 +14,18 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Callable
-from typing import TypeVar
+from dataclasses import dataclass
 
 from goldsmith import telemetry
 from goldsmith.errors import ServiceError, Transient
-from goldsmith.store import Store, Tx
+from goldsmith.store import Store
 from goldsmith.workflows import journal as books
-from goldsmith.workflows.definition import Ending, NotYet, Phase, Retry, Step, Workflow
-from goldsmith.workflows.journal import Claim, Fenced, Journal
+from goldsmith.workflows.definition import Ending, NotYet, Output, Phase, Retry, Run, Step, Workflow
+from goldsmith.workflows.journal import Claim, Fenced, Journal, Lease
+from goldsmith.workflows.probe import Point, Probe
 from goldsmith.workflows.queue import Queue
 
 log = logging.getLogger(__name__)
-T = TypeVar("T")
 
 LONGEST_NAP = 0.5
 """Seconds between looks for work of other processes; work of this process wakes the engine at once."""
@@ -35,20 +34,35 @@ LAST_LOOK = 5.0
 CANCELLED = "The job was cancelled."
 
 
+@dataclass(slots=True, eq=False)
+class Held:
+    """A workflow under way: its lease, certain to last until `deadline` on this process's steady clock, and its task.
+
+    The deadline is that of the latest renewal, not of the checkpoints since: it errs on the safe side.
+    """
+
+    lease: Lease
+    deadline: float
+    task: asyncio.Task[None] | None = None
+
+
 class Engine:
     """Works on the workflows of a queue until told to stop."""
 
-    def __init__(self, store: Store, queue: Queue, *, slots: int, lease_seconds: float, role: str = "worker") -> None:
+    def __init__(
+        self, store: Store, queue: Queue, *, slots: int, lease_seconds: float, role: str = "worker",
+        probe: Probe | None = None,
+    ) -> None:  # fmt: skip
         self._store = store
         self._queue = queue
         self._slots = slots
         self._lease_ms = int(lease_seconds * 1000)
         self.name = f"{role}@{socket.gethostname()}#{os.getpid()}-{uuid.uuid4().hex[:8]}"
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._probe = probe
+        self._tasks: dict[asyncio.Task[None], Held] = {}
         self._awake = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = False
-        self._renewed = time.monotonic()
         self._heart_stop = threading.Event()
 
     def wake(self) -> None:
@@ -65,7 +79,11 @@ class Engine:
         try:
             while not self._stopping:
                 self._awake.clear()
-                nap = await self._claim_some()
+                try:
+                    nap = await self._claim_some()
+                except Exception as error:
+                    log.error("no work can be claimed: %s", cause_of(error), exc_info=not is_explained(error))
+                    nap = LONGEST_NAP
                 if nap > 0 and not self._stopping:
                     await self._nap(nap)
         finally:
@@ -86,16 +104,18 @@ class Engine:
         is_due, next_at = await self._store.read(books.due)
         if not is_due:
             return LONGEST_NAP if next_at is None else min(LONGEST_NAP, max(0.005, next_at / 1000 - time.time()))
+        deadline = time.monotonic() + self._lease_ms / 1000
         claims = await self._store.write(lambda tx: books.claim(tx, self.name, free, self._lease_ms))
         for claim in claims:
-            task = asyncio.create_task(self._drive(claim), name=f"workflow {claim.run.id}")
-            self._tasks.add(task)
-            task.add_done_callback(self._task_ended)
+            held = Held((claim.run.id, claim.epoch), deadline)
+            held.task = asyncio.create_task(self._drive(claim, held), name=f"workflow {claim.run.id}")
+            self._tasks[held.task] = held
+            held.task.add_done_callback(self._task_ended)
         telemetry.RUNNING.set(len(self._tasks))
         return 0 if claims else LONGEST_NAP
 
     def _task_ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
+        self._tasks.pop(task, None)
         telemetry.RUNNING.set(len(self._tasks))
         if not task.cancelled() and task.exception() is not None:
             log.error("%s was dropped; its lease will end", task.get_name(), exc_info=task.exception())
@@ -108,20 +128,18 @@ class Engine:
         except TimeoutError:
             pass
 
-    async def _drive(self, claim: Claim) -> None:
+    async def _drive(self, claim: Claim, held: Held) -> None:
         """Work on one workflow until it ends, waits, or is lost."""
         workflow = self._queue.kinds[claim.run.kind]
         journal = Journal(claim, workflow, self._lease_ms)
         try:
-            if claim.is_first:
-                await self._store.write(lambda tx: workflow.on_start(tx, claim.run))
             going = True
             while going and not self._stopping:
-                going = await (self._forwards(journal) if claim.phase is Phase.DO else self._back(journal))
+                going = await (self._forwards(journal, held) if claim.phase is Phase.DO else self._back(journal, held))
         except Fenced:
             log.warning("workflow %s was taken over by another worker", claim.run.id)
 
-    async def _forwards(self, journal: Journal) -> bool:
+    async def _forwards(self, journal: Journal, held: Held) -> bool:
         """Do the next step; False when the workflow has ended or waits."""
         claim, workflow = journal.claim, journal.workflow
         states = await self._store.read(lambda tx: books.begun(tx, claim.run.id))
@@ -139,7 +157,7 @@ class Engine:
         try:
             # Even when the limit passed while nobody worked, the step is looked at once more.
             async with asyncio.timeout(max(left, min(step.timeout, LAST_LOOK))):
-                outcome = await step.do(claim.run)
+                outcome = await self._do(step, claim.run, held)
         except Exception as error:
             return await self._failed(journal, step, error, left)
         if isinstance(outcome, NotYet):
@@ -147,8 +165,29 @@ class Engine:
         output = dict(outcome or {})
         claim.run.outputs[step.name] = output
         await self._store.write(lambda tx: journal.finish(tx, step, Phase.DO, output))
+        if self._probe is not None:
+            await self._probe.reached(claim.run, step, Point.AFTER_RECORD)
         telemetry.STEPS.labels(workflow.kind, step.name, "do", "done").inc()
         return True
+
+    async def _do(self, step: Step, run: Run, held: Held) -> Output | NotYet | None:
+        """The step's effect, unless the lease has ended: then somebody else may be at it, or far beyond it."""
+        if self._probe is not None:
+            await self._probe.reached(run, step, Point.BEFORE_DO)
+        _require(held)
+        outcome = await step.do(run)
+        if self._probe is not None and not isinstance(outcome, NotYet):
+            await self._probe.reached(run, step, Point.AFTER_DO_BEFORE_RECORD)
+        return outcome
+
+    async def _undo(self, step: Step, run: Run, held: Held) -> None:
+        if self._probe is not None:
+            await self._probe.reached(run, step, Point.BEFORE_UNDO)
+        if step.undo is not None:
+            _require(held)
+            await step.undo(run)
+        if self._probe is not None:
+            await self._probe.reached(run, step, Point.AFTER_UNDO_BEFORE_RECORD)
 
     async def _not_yet(self, journal: Journal, step: Step, outcome: NotYet, left: float) -> bool:
         if left <= outcome.seconds:
@@ -182,7 +221,7 @@ class Engine:
         await self._store.write(lambda tx: journal.turn_back(tx, cause))
         return True
 
-    async def _back(self, journal: Journal) -> bool:
+    async def _back(self, journal: Journal, held: Held) -> bool:
         """Undo the latest step that was begun and is not undone; False when all are, or when it must wait."""
         claim, workflow = journal.claim, journal.workflow
         states = await self._store.read(lambda tx: books.begun(tx, claim.run.id))
@@ -201,9 +240,10 @@ class Engine:
         if states.get((step.name, "undo")) is None or claim.step != step.name:
             await self._store.write(lambda tx: journal.begin(tx, step, Phase.UNDO))
         try:
-            if step.undo is not None:
-                async with asyncio.timeout(step.timeout):
-                    await step.undo(claim.run)
+            async with asyncio.timeout(step.timeout):
+                await self._undo(step, claim.run, held)
+        except Fenced:
+            raise
         except Exception as error:
             # An undo is never given up: what it would leave behind belongs to nobody.
             pause = pause_after(step.retry, claim.attempts)
@@ -212,6 +252,8 @@ class Engine:
             await self._store.write(lambda tx: journal.wait(tx, pause, claim.attempts + 1))
             return False
         await self._store.write(lambda tx: journal.finish(tx, step, Phase.UNDO, {}))
+        if self._probe is not None:
+            await self._probe.reached(claim.run, step, Point.AFTER_UNDO_RECORD)
         telemetry.STEPS.labels(workflow.kind, step.name, "undo", "done").inc()
         return True
 
@@ -223,33 +265,40 @@ class Engine:
             for task in late:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-        await self._store.write(lambda tx: books.release(tx, self.name))
+        try:
+            await self._store.write(lambda tx: books.release(tx, self.name))
+        except ServiceError as error:
+            log.error("work could not be handed back, its leases will end: %s", error)
 
     def _beat(self) -> None:
         while not self._heart_stop.wait(self._lease_ms / 3000):
-            if not self._tasks:
-                self._renewed = time.monotonic()
-                continue
-            started = time.monotonic()
-            if self._renew():
-                self._renewed = started
-            elif time.monotonic() - self._renewed > self._lease_ms / 1000:
-                self._drop_everything()
+            under_way = list(self._tasks.values())
+            if under_way:
+                self._renew(under_way)
 
-    def _renew(self) -> bool:
-        renewal: Callable[[Tx], int] = lambda tx: books.renew(tx, self.name, self._lease_ms)  # noqa: E731
+    def _renew(self, under_way: list[Held]) -> None:
+        """Renew every lease, and drop the workflows whose lease could not be renewed for too long, or is another's."""
+        started = time.monotonic()
+        leases = [held.lease for held in under_way]
         try:
-            self._store.write_now(renewal)
+            renewed = self._store.write_now(lambda tx: books.renew(tx, leases, self._lease_ms))
         except ServiceError as error:
             log.error("leases could not be renewed: %s", error)
-            return False
-        return True
+            lost = [held for held in under_way if time.monotonic() > held.deadline]
+        else:
+            for held in under_way:
+                if held.lease in renewed:
+                    held.deadline = started + self._lease_ms / 1000
+            lost = [held for held in under_way if held.lease not in renewed]
+        for held in lost:
+            held.deadline = 0.0
+            if self._loop is not None and held.task is not None:
+                self._loop.call_soon_threadsafe(held.task.cancel)
 
-    def _drop_everything(self) -> None:
-        log.error("leases have ended without renewal: dropping %d workflows", len(self._tasks))
-        if self._loop is not None:
-            for task in tuple(self._tasks):
-                self._loop.call_soon_threadsafe(task.cancel)
+
+def _require(held: Held) -> None:
+    if time.monotonic() > held.deadline:
+        raise Fenced(held.lease[0])
 
 
 def pause_after(retry: Retry, attempts: int) -> float:

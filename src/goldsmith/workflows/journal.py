@@ -7,7 +7,7 @@ worker stops without writing anything.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import and_, bindparam, case, delete, func, insert, or_, select, update
@@ -19,6 +19,10 @@ from goldsmith.workflows.models import workflow_steps, workflows
 
 class Fenced(Exception):
     """Another worker owns the workflow by now."""
+
+
+Lease = tuple[str, int]
+"""Id and epoch of a workflow."""
 
 
 @dataclass(slots=True)
@@ -33,7 +37,6 @@ class Claim:
     attempts: int
     cancel: bool
     error: str
-    is_first: bool
 
 
 _w, _s = workflows.c, workflow_steps.c
@@ -79,11 +82,7 @@ _STEP_DONE = prepare(
     .where(_s.workflow_id == bindparam("of"), _s.name == bindparam("step"), _s.phase == bindparam("at_phase"))
     .values(state="done", output=bindparam("result"), ended_at=bindparam("at"))
 )
-_RENEW = prepare(
-    update(workflows)
-    .where(_w.owner == bindparam("me"), _w.state == "running")
-    .values(lease_until=bindparam("until"))
-)
+_RENEW = prepare(update(workflows).where(_HELD).values(lease_until=bindparam("until")))
 _RELEASE = prepare(
     update(workflows)
     .where(_w.owner == bindparam("me"), _w.state == "running")
@@ -115,12 +114,13 @@ def _claim_of(tx: Tx, row: Row) -> Claim:
     outputs = {each["name"]: json.loads(each["output"]) for each in tx.rows(_OUTPUTS, {"id": row["id"]})}
     run = Run(row["id"], row["kind"], row["subject"], json.loads(row["parameters"]), outputs)
     return Claim(run, row["epoch"], Phase(row["phase"]), row["step"], row["step_since"], row["attempts"],
-                 bool(row["cancel"]), row["error"], row["epoch"] == 1)  # fmt: skip
+                 bool(row["cancel"]), row["error"])  # fmt: skip
 
 
-def renew(tx: Tx, me: str, lease_ms: int) -> int:
-    """Extend every lease of this worker; how many there were."""
-    return tx.run(_RENEW, {"me": me, "until": tx.now + lease_ms})
+def renew(tx: Tx, held: Iterable[Lease], lease_ms: int) -> set[Lease]:
+    """Extend these leases (id and epoch of workflows); those that are still held."""
+    until = tx.now + lease_ms
+    return {lease for lease in held if tx.run(_RENEW, {"of": lease[0], "my_epoch": lease[1], "until": until})}
 
 
 def release(tx: Tx, me: str) -> int:
@@ -152,7 +152,10 @@ class Journal:
 
     def begin(self, tx: Tx, step: Step, phase: Phase) -> None:
         """Intent before effect: the step is about to be done (or undone)."""
-        if begun(tx, self.claim.run.id).get((step.name, phase)) is None:
+        known = begun(tx, self.claim.run.id)
+        if not known:
+            self.workflow.on_start(tx, self.claim.run)
+        if known.get((step.name, phase)) is None:
             tx.run(
                 _STEP_BEGIN,
                 {"workflow_id": self.claim.run.id, "name": step.name, "phase": phase.value, "state": "intent",

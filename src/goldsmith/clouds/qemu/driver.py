@@ -33,7 +33,7 @@ from goldsmith.clouds.port import (
     StopMode,
     TryAgainLater,
 )
-from goldsmith.clouds.qemu import disk, process
+from goldsmith.clouds.qemu import disk, process, remains
 from goldsmith.clouds.qemu.agent import GuestAgent
 from goldsmith.clouds.qemu.locks import MachineLocks
 from goldsmith.clouds.qemu.machine import AGENT_CHARDEV, addresses, command_line, partial
@@ -293,6 +293,19 @@ class QemuCloud:
             return ServerInfo(server_id, Power.RUNNING, host)
         fault = self._fault(server_id) if self._shelf.is_meant_to_run(server_id) else ""
         return ServerInfo(server_id, Power.STOPPED, host, fault)
+
+    async def remains(self) -> Sequence[tuple[str, str, str]]:
+        """What a crash left beside whole machines; see `goldsmith.leaks.machines.Untidy`."""
+        with os_errors(self._data_dir):
+            return await asyncio.to_thread(remains.find, self._shelf, self._data_dir / "ports", self._locks)
+
+    async def clear(self, kind: str, thing: str) -> None:
+        """Clear away one of what `remains` found."""
+        if kind == remains.RESERVATION:
+            with os_errors(self._data_dir):
+                await asyncio.to_thread(remains.clear_reservation, self._data_dir / "ports", thing)
+        else:
+            await self.delete_server(thing)
 
     # -- guest -------------------------------------------------------------------------------------------------
 

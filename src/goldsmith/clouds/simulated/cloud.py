@@ -71,6 +71,11 @@ class SimulatedCloud:
         await asyncio.get_running_loop().run_in_executor(None, self._found)
         self._connections.open()
 
+    async def attach(self) -> None:
+        """Use the world as it is: its speed stays that of whoever serves."""
+        await asyncio.get_running_loop().run_in_executor(None, ledger.found, self._file, self._clock.now())
+        self._connections.open()
+
     async def close(self) -> None:
         """Let go of the file; the world goes on."""
         await self._connections.close()
