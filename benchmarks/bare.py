@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import sys
 from pathlib import Path
 
 from sqlalchemy import Column, Integer, MetaData, Table, Text, insert
 from sqlalchemy.schema import CreateTable
 
-from goldsmith import __version__, telemetry
+from goldsmith import telemetry
 from goldsmith.app import Server, _listen, open_house
-from goldsmith.http import application
 from goldsmith.http.operations import Access, collect, operation
 from goldsmith.http.routes import CurrentCall
 from goldsmith.ids import Snowflakes
@@ -69,7 +69,7 @@ async def _serve(settings: Settings) -> None:
         with contextlib.closing(connect(settings.data_dir / DATABASE)) as connection:
             connection.execute(str(CreateTable(TABLE)))
         operations = tuple(collect(BareApi(house.store, Snowflakes())))
-        _, envelope = application.build(operations, house.iam, title="bare insert", version=__version__)
+        envelope = dataclasses.replace(house, operations=operations).asgi()
         port = listener.getsockname()[1]
         await Server(envelope, lambda: print(f"serves http://127.0.0.1:{port}", flush=True)).serve([listener])
 

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from goldsmith import setup
-from goldsmith.http.operations import Operation, collect
+from goldsmith.http.operations import Call, Operation, collect
+from goldsmith.iam.admission_api import Admission
 from goldsmith.iam.secrets import SecretBox
 from goldsmith.iam.service import Iam
 from goldsmith.iam.signature import parse_authorization, sign, verify
@@ -24,6 +25,7 @@ from harness import NO_WORKERS, Ratio, Result, create_body, data_folder, goldsmi
 ROUNDS = 5
 CALLS = 5000
 GOAL_US = 50
+SOURCE_IP = "127.0.0.1"
 
 
 def measure(seconds: float) -> Result:
@@ -43,6 +45,7 @@ def measure(seconds: float) -> Result:
 
 async def _measure(folder: Path, store: SqliteStore) -> dict[str, float]:
     iam = Iam(store, Tokens(folder / setup.TOKEN_KEYS), SecretBox.load(folder / setup.SECRETS_KEY))
+    gate = Admission(iam, iam.region)
     known = json.loads((folder / setup.CREDENTIALS).read_text())
     project_id: str = known["project_id"]
     operation = next(each for each in collect(ImageServersApi) if each.name == "CreateImageServer")
@@ -64,9 +67,9 @@ async def _measure(folder: Path, store: SqliteStore) -> dict[str, float]:
 
     parts = {
         "signature: verify": only_verify,
-        "signature: authenticate and decide": lambda: _pass(iam, operation, project_id, request),
+        "signature: authenticate and decide": lambda: _pass(gate, operation, project_id, request),
         "token: read": only_read,
-        "token: authenticate and decide": lambda: _pass(iam, operation, project_id, token_request),
+        "token: authenticate and decide": lambda: _pass(gate, operation, project_id, token_request),
     }
     found: dict[str, list[float]] = {name: [] for name in parts}
     for _ in range(ROUNDS):
@@ -75,9 +78,10 @@ async def _measure(folder: Path, store: SqliteStore) -> dict[str, float]:
     return {name: median(values) for name, values in found.items()}
 
 
-async def _pass(iam: Iam, operation: Operation, project_id: str, request: dict[str, Any]) -> None:
-    caller = await iam.authenticate(**request)
-    await iam.authorise(caller, operation, project_id)
+async def _pass(gate: Admission, operation: Operation, project_id: str, request: dict[str, Any]) -> None:
+    caller = await gate.authenticate(**request, source_ip=SOURCE_IP)
+    call = Call(operation, "request", caller, project_id, SOURCE_IP, "http://127.0.0.1:8080")
+    await gate.admit(call, None)
 
 
 def _signed_request(known: dict[str, str]) -> dict[str, Any]:

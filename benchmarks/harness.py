@@ -39,7 +39,12 @@ name = "benchmark"
 cidr = "172.16.0.0/12"
 gateway_ip = "172.16.0.1"
 """
-ROOMY = {"GOLDSMITH_SIMULATED__HOST_VCPUS": "100000000", "GOLDSMITH_SIMULATED__SPEED": "10000"}
+ROOMY = {
+    "GOLDSMITH_SIMULATED__HOST_VCPUS": "100000000",
+    "GOLDSMITH_SIMULATED__SPEED": "10000",
+    "GOLDSMITH_LIMITS__REQUESTS_PER_SECOND": "0",
+}
+"""A cloud that never fills up and takes no time, and no limit to what one client may ask."""
 NO_WORKERS = {"GOLDSMITH_WORKER__SLOTS": "0"}
 
 

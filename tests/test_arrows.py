@@ -12,8 +12,8 @@ import goldsmith
 
 ROOT = Path(goldsmith.__file__).parent
 DOMAINS = {
-    "app_groups", "app_servers", "audit", "catalog", "enterprise_projects", "iam", "image_servers", "images", "jobs",
-    "leaks", "networks", "server_groups", "tenancy",
+    "app_groups", "app_servers", "audit", "catalog", "enterprise_projects", "events", "iam", "image_servers", "images",
+    "jobs", "leaks", "networks", "server_groups", "tenancy",
 }  # fmt: skip
 DRIVERS = {"goldsmith.clouds.qemu", "goldsmith.clouds.simulated"}
 BASEMENT = {"errors", "store", "ids", "telemetry"}
@@ -51,7 +51,7 @@ EDGES = sorted({(module, found) for module, path in MODULES.items() for found in
 
 def room(module: str) -> str:
     """`goldsmith.jobs.service` stands in the room `jobs`."""
-    return (module.split(".") + [""])[1]
+    return f"{module}.".split(".")[1]
 
 
 def leaf(module: str) -> str:

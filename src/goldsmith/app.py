@@ -40,6 +40,8 @@ from goldsmith.clouds.qemu.driver import QemuCloud
 from goldsmith.clouds.simulated.cloud import SimulatedCloud
 from goldsmith.enterprise_projects.api import EnterpriseProjectsApi
 from goldsmith.enterprise_projects.service import EnterpriseProjects
+from goldsmith.events.room import EventsRoom
+from goldsmith.events.service import Events
 from goldsmith.http import application, system
 from goldsmith.http.limits import GuardedProtocol, RateLimits, guarded
 from goldsmith.http.operations import Operation, collect
@@ -50,6 +52,7 @@ from goldsmith.iam.lockout import origin
 from goldsmith.iam.management import management_apis
 from goldsmith.iam.secrets import SecretBox
 from goldsmith.iam.service import Iam
+from goldsmith.iam.setup import has_account
 from goldsmith.iam.tokens import Tokens
 from goldsmith.ids import Snowflakes
 from goldsmith.image_servers.api import ImageServersApi
@@ -64,6 +67,7 @@ from goldsmith.images.service import Images
 from goldsmith.jobs.api import JobsApi
 from goldsmith.jobs.control import JobControl
 from goldsmith.jobs.control_api import JobControlApi
+from goldsmith.jobs.progress import reporting
 from goldsmith.jobs.service import Jobs
 from goldsmith.networks import listing as networks
 from goldsmith.networks.api import NetworksApi, PortsApi
@@ -75,14 +79,13 @@ from goldsmith.server_groups.tags_api import ServerGroupTagsApi
 from goldsmith.server_groups.views import Views as ServerGroupViews
 from goldsmith.settings import LimitsSettings, Settings
 from goldsmith.store import Store, Tx
+from goldsmith.store.opening import open_store, shown
 from goldsmith.store.schema_version import upgrade
-from goldsmith.store.sqlite import SqliteStore
 from goldsmith.tenancy.api import Network, TenancyApi
 from goldsmith.tenancy.service import Tenancy
 from goldsmith.tenancy.users_api import UsersApi
-from goldsmith.workflows import Engine, Queue
+from goldsmith.workflows import Engine, Queue, probe
 from goldsmith.workflows import journal as books
-from goldsmith.workflows import probe
 
 log = logging.getLogger(__name__)
 
@@ -101,6 +104,7 @@ class House:
     queue: Queue
     operations: tuple[Operation, ...]
     iam: Iam
+    events: EventsRoom
 
     def engine(self, role: str) -> Engine:
         """An engine that works on this house's queue."""
@@ -130,7 +134,7 @@ def make_cloud(settings: Settings) -> Cloud:
 @contextlib.asynccontextmanager
 async def look_into(settings: Settings) -> AsyncIterator[tuple[Store, Cloud]]:
     """Database and cloud of a data folder, served or not: nothing is declared, cleared away or begun."""
-    store = SqliteStore(settings.data_dir / setup.DATABASE)
+    store = open_store(settings.database_place)
     try:
         cloud = make_cloud(settings)
         if isinstance(cloud, SimulatedCloud):
@@ -149,10 +153,13 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
     folder = settings.data_dir
     box = SecretBox.load(folder / setup.SECRETS_KEY)
     catalog = Catalog.load(folder / CATALOG_FILE)
-    upgrade(folder / setup.DATABASE)
-    store = SqliteStore(folder / setup.DATABASE)
-    cloud = make_cloud(settings)
+    upgrade(settings.database_place)
+    store = open_store(settings.database_place)
     try:
+        if not await store.read(has_account):
+            text = f"has no account, but {folder} has one: say the --database that it was made with"
+            raise Unusable(f"the database {shown(settings.database_place)} {text}")
+        cloud = make_cloud(settings)
         await cloud.open()
         try:
             tokens = Tokens(folder / setup.TOKEN_KEYS)
@@ -164,14 +171,12 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
         store.close()
 
 
-async def _furnish(
-    settings: Settings, store: Store, cloud: Cloud, catalog: Catalog, box: SecretBox, iam: Iam
-) -> House:
+async def _furnish(settings: Settings, store: Store, cloud: Cloud, catalog: Catalog, box: SecretBox, iam: Iam) -> House:
     ids, queue = Snowflakes(), Queue()
-    jobs, groups, enterprise_projects = Jobs(ids), ServerGroups(), EnterpriseProjects(store)
+    jobs, groups, enterprise_projects = Jobs(ids, events := Events()), ServerGroups(), EnterpriseProjects(store)
     rooms = Rooms(catalog, Images(), Networks(), Tenancy(box, catalog.quotas, catalog.directory), Placement(),
                   enterprise_projects)  # fmt: skip
-    image_servers = ImageServers(rooms, jobs, groups, queue, ids)
+    image_servers = ImageServers(rooms, jobs, groups, queue, ids, events)
     app_servers, app_groups = AppServers(), AppGroups()
     create = CreateImageServer(
         store, cloud, image_servers, jobs, rooms.networks, rooms.tenancy, app_servers, app_groups, ids,
@@ -181,6 +186,9 @@ async def _furnish(
     for workflow in (create.workflow(), delete.workflow(), delete.forget_workflow()):
         queue.add(workflow)
     remains = _what_remains(store, cloud, rooms, jobs, groups, app_servers, app_groups, queue, ids)
+    for workflow in tuple(queue.kinds.values()):
+        queue.add(reporting(workflow, jobs))
+    room = EventsRoom(settings, store, events, iam, Admission(iam, settings.region), ids, SERVE_ROLE)
     await _declare(store, cloud, catalog, rooms)
     decisions = DecisionsApi(iam, settings.region)
     apis = (
@@ -199,12 +207,13 @@ async def _furnish(
         *management_apis(iam, enterprise_projects.require_usable, jobs.has_running),
         EnterpriseProjectsApi(enterprise_projects),
         AuditApi(store),
+        *room.apis,
         decisions,
     )
     operations = tuple(each for api in apis for each in collect(api))
     iam.grants.known_actions = frozenset(each.action for each in operations if each.action is not None)
     decisions.dependencies = {each.action: each.dependencies for each in operations if each.action is not None}
-    return House(settings, store, cloud, queue, operations, iam)
+    return House(settings, store, cloud, queue, operations, iam, room)
 
 
 def _what_remains(
@@ -257,6 +266,7 @@ async def _declare(store: Store, cloud: Cloud, catalog: Catalog, rooms: Rooms) -
     def work(tx: Tx) -> None:
         from goldsmith.iam.setup import PROJECT_ID
 
+        tx.lock("declare")
         rooms.tenancy.ensure_project(tx, PROJECT_ID)
         rooms.networks.declare(tx, PROJECT_ID, catalog.file.vpcs)
         rooms.images.declare(tx, PROJECT_ID, catalog.file.images)
@@ -268,18 +278,20 @@ async def _declare(store: Store, cloud: Cloud, catalog: Catalog, rooms: Rooms) -
 async def serve(settings: Settings, announce: Callable[[str], None] = print) -> None:
     """Serve the API, and work, until SIGTERM or SIGINT; `announce` gets the line that says where."""
     telemetry.start_logging(settings.log_level, settings.log_format)
-    with only_one(settings.data_dir):
+    with contextlib.nullcontext() if settings.database else only_one(settings.data_dir):
         context = setup.tls_context(settings)
         setup.require_safe_transport(settings, context)
         listener = _listen(*settings.address)
         async with open_house(settings) as house:
-            # This process holds the folder's lock: whoever served before is dead, and so are its leases.
-            await house.store.write(lambda tx: books.release_alike(tx, f"{SERVE_ROLE}@{socket.gethostname()}#"))
+            if not settings.database:
+                # This process holds the folder's lock: whoever served before is dead, and so are its leases.
+                await house.store.write(lambda tx: books.release_alike(tx, f"{SERVE_ROLE}@{socket.gethostname()}#"))
+                await house.store.write(house.events.take_over)
             host, port = listener.getsockname()[:2]
             endpoint = f"{'https' if context else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
             setup.note_endpoint(settings, endpoint)
             server = Server(house.asgi(), lambda: announce(f"goldsmith serves {endpoint}"), settings, context)
-            await _together(server, listener, house.engine(SERVE_ROLE))
+            await _together(server, listener, house.engine(SERVE_ROLE), house.events)
 
 
 async def work(settings: Settings) -> None:
@@ -336,12 +348,13 @@ class Server(uvicorn.Server):
         return await super().on_tick(counter)
 
 
-async def _together(server: Server, listener: socket.socket, engine: Engine) -> None:
-    """Run server and engine; the end of either, or a signal, ends both."""
+async def _together(server: Server, listener: socket.socket, engine: Engine, events: EventsRoom) -> None:
+    """Run server, engine and deliveries; the end of any, or a signal, ends all."""
 
     def stop() -> None:
         server.should_exit = True
         engine.stop()
+        events.stop()
 
     _on_signals(stop)
 
@@ -354,6 +367,7 @@ async def _together(server: Server, listener: socket.socket, engine: Engine) -> 
     async with asyncio.TaskGroup() as group:
         group.create_task(then_stop(server.serve(sockets=[listener])))
         group.create_task(then_stop(engine.run()))
+        group.create_task(then_stop(events.deliverer.run()))
 
 
 def _on_signals(stop: Callable[[], None]) -> None:
@@ -364,7 +378,8 @@ def _on_signals(stop: Callable[[], None]) -> None:
 
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    # Named as TCP, or asyncio would not set TCP_NODELAY: 40 ms more for every request on a kept connection.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))

@@ -18,6 +18,7 @@ from pydantic_settings import (
 )
 
 FILE_NAME = "goldsmith.toml"
+DATABASE = "goldsmith.db"
 
 
 class SimulatedSettings(BaseModel):
@@ -68,8 +69,42 @@ class WorkerSettings(BaseModel):
     slots: Annotated[int, Field(ge=0, le=256)] = 16
     """Steps that run at once in this process; 0 means that other processes do the work."""
     lease_seconds: Annotated[float, Field(ge=0.5, le=300)] = 10.0
+    drain_seconds: Annotated[float, Field(ge=0, le=3600)] = 20.0
+    """How long steps under way may take to reach a checkpoint after SIGTERM; what is late goes on elsewhere."""
+    boots_per_host: Annotated[int, Field(ge=0)] = 0
+    """Machines that boot at once on one host; 0 means as many as it has CPUs (QEMU), or any number (simulated)."""
+    jobs_per_project: Annotated[int, Field(ge=0)] = 0
+    """Steps of one project that run at once, in all processes together; 0 is no limit."""
     guest_timeout_seconds: Annotated[float, Field(gt=0)] = 900.0
     """How long a guest may take until its agent answers."""
+
+
+class EventsSettings(BaseModel):
+    """The record of events, from which streams and webhooks are served."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    keep_days: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 7.0
+    keep_count: Annotated[int, Field(ge=1)] = 100_000
+    """Events of all projects together, and likewise entries of delivery logs; the oldest go first."""
+    streams: Annotated[int, Field(ge=1)] = 200
+    """Streams open at once in this process; each takes one of `limits.connections`."""
+
+
+class WebhooksSettings(BaseModel):
+    """Sending events to the URLs that users name."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    allow_private: bool = False
+    """Whether webhooks may lead into this host and its networks, and be sent without TLS."""
+    timeout_seconds: Annotated[float, Field(gt=0, le=60)] = 10.0
+    """How long a receiver may take to answer."""
+    first_retry_seconds: Annotated[float, Field(gt=0)] = 1.0
+    """Pause after the first failure; it doubles with each further one."""
+    longest_retry_seconds: Annotated[float, Field(gt=0)] = 3600.0
+    give_up_hours: Annotated[float, Field(gt=0)] = 24.0
+    """How long an event is tried while the receiver takes nothing at all."""
 
 
 class LimitsSettings(BaseModel):
@@ -98,6 +133,8 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="GOLDSMITH_", env_nested_delimiter="__", extra="forbid")
 
     data_dir: Path = Path("goldsmith-data")
+    database: str = ""
+    """`postgresql://USER:PASSWORD@HOST/NAME`; empty means SQLite in the data folder."""
     listen: str = "127.0.0.1:8080"
     cloud: Literal["simulated", "qemu"] = "simulated"
     region: str = "local-1"
@@ -114,6 +151,8 @@ class Settings(BaseSettings):
     simulated: SimulatedSettings = SimulatedSettings()
     qemu: QemuSettings = QemuSettings()
     worker: WorkerSettings = WorkerSettings()
+    events: EventsSettings = EventsSettings()
+    webhooks: WebhooksSettings = WebhooksSettings()
 
     @field_validator("listen")
     @classmethod
@@ -122,6 +161,18 @@ class Settings(BaseSettings):
         if not separator or not host or not port.isdigit() or int(port) > 65535:
             raise ValueError("must be HOST:PORT, for example 127.0.0.1:8080 (port 0 picks a free one)")
         return listen
+
+    @field_validator("database")
+    @classmethod
+    def _is_known_database(cls, database: str) -> str:
+        if database and not database.startswith(("postgresql://", "postgres://")):
+            raise ValueError("must be a URL such as postgresql://USER@HOST/NAME, or empty for SQLite")
+        return database
+
+    @property
+    def database_place(self) -> Path | str:
+        """The file of SQLite, or the URL of PostgreSQL; see `store.opening`."""
+        return self.database or self.data_dir / DATABASE
 
     @property
     def address(self) -> tuple[str, int]:

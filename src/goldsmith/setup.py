@@ -18,14 +18,14 @@ from goldsmith.catalog import service as catalog
 from goldsmith.certificates import CertificateProblem
 from goldsmith.cli.problems import Unusable
 from goldsmith.iam.keys import create_key_file
-from goldsmith.iam.secrets import SecretBox
-from goldsmith.iam.setup import Account, create_account
-from goldsmith.settings import Settings
+from goldsmith.iam.secrets import Passwords, SecretBox
+from goldsmith.iam.setup import Account, add_account, draw_account, has_account, knows_key
+from goldsmith.settings import DATABASE, Settings
+from goldsmith.store import Store, Tx
+from goldsmith.store.opening import open_store, shown
 from goldsmith.store.schema_version import upgrade
-from goldsmith.store.sqlite import SqliteStore
 from goldsmith.tenancy.service import NewUser, Tenancy
 
-DATABASE = "goldsmith.db"
 CREDENTIALS = "credentials.json"
 TOKEN_KEYS, SECRETS_KEY = "token.keys", "secrets.key"
 WORKSPACE_ACCOUNT = "administrator"
@@ -48,24 +48,47 @@ def initialise(settings: Settings) -> Path:
             create_key_file(folder / name)
     if not (folder / catalog.FILE_NAME).exists():
         write_private(folder / catalog.FILE_NAME, catalog.default_text(), mode=0o600)
-    database = folder / DATABASE
     for leftover in folder.glob(f"{DATABASE}*"):
         # No credentials were ever handed out for this database: nobody can have used it.
         leftover.unlink()
-    upgrade(database)
-    database.chmod(0o600)
-    store = SqliteStore(database)
+    place = settings.database_place
+    upgrade(place)
+    if isinstance(place, Path):
+        place.chmod(0o600)
+    store = open_store(place)
     try:
-        box = SecretBox.load(folder / SECRETS_KEY)
-        account = create_account(store, box, region=settings.region)
-        password = secrets.token_urlsafe(15)
-        declared = catalog.Catalog.load(folder / catalog.FILE_NAME)
-        tenancy = Tenancy(box, declared.quotas, declared.directory)
-        store.write_now(lambda tx: tenancy.create_user(tx, account.project_id, NewUser(WORKSPACE_ACCOUNT, password)))
+        pending = _open_account(settings, store)
     finally:
         store.close()
-    write_private(credentials, json.dumps(_credentials(settings, account, password), indent=2) + "\n", mode=0o600)
+    pending.rename(credentials)
     return credentials
+
+
+def _open_account(settings: Settings, store: Store) -> Path:
+    """Store the first account, unless an interrupted `init` of this folder has; returns the file with its secrets."""
+    folder = settings.data_dir
+    pending = folder / f"{CREDENTIALS}.new"
+    if store.read_now(has_account):
+        access_key = json.loads(pending.read_text(encoding="utf-8"))["access_key"] if pending.exists() else ""
+        if store.read_now(lambda tx: knows_key(tx, access_key)):
+            return pending
+        raise Unusable(
+            f"the database {shown(settings.database_place)} belongs to another data folder; copy that folder's "
+            f"{CREDENTIALS}, {TOKEN_KEYS}, {SECRETS_KEY} and {catalog.FILE_NAME} to {folder}, or use an empty database"
+        )
+    box = SecretBox.load(folder / SECRETS_KEY)
+    declared = catalog.Catalog.load(folder / catalog.FILE_NAME)
+    tenancy = Tenancy(box, declared.quotas, declared.directory)
+    account, password = draw_account(settings.region), secrets.token_urlsafe(15)
+    hashed = Passwords().hash(account.password)
+    write_private(pending, json.dumps(_credentials(settings, account, password), indent=2) + "\n", mode=0o600)
+
+    def work(tx: Tx) -> None:
+        add_account(tx, account, box, hashed)
+        tenancy.create_user(tx, account.project_id, NewUser(WORKSPACE_ACCOUNT, password))
+
+    store.write_now(work)
+    return pending
 
 
 def _credentials(settings: Settings, account: Account, password: str) -> dict[str, str]:

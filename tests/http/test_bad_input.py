@@ -11,12 +11,12 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.database import contents
+from tests.service import PROJECT, Service, example
 
 from goldsmith.iam.signature import sign
 from goldsmith.iam.tokens import Tokens
 from goldsmith.setup import TOKEN_KEYS
-from tests.database import contents
-from tests.service import PROJECT, Service, example
 
 CREATE = f"/v1/{PROJECT}/image-servers"
 INVALID, CONFLICT, FORBIDDEN = "WKS.00211102", "WKS.00211103", "WKS.00081102"
@@ -95,7 +95,9 @@ def test_what_is_not_utf8_is_refused(service: Service, body: bytes) -> None:
     assert problems(answer) == [("", "json")]
 
 
-@pytest.mark.parametrize("number", [b"NaN", b"Infinity", b"-Infinity", b"1" * 5000, b"1e999", b"-0.0", b"1" + b"0" * 400])
+@pytest.mark.parametrize(
+    "number", [b"NaN", b"Infinity", b"-Infinity", b"1" * 5000, b"1e999", b"-0.0", b"1" + b"0" * 400]
+)
 def test_numbers_no_volume_can_have_are_refused(service: Service, number: bytes) -> None:
     body = json.dumps(example("numbers")).encode().replace(b'"size": 60', b'"size": ' + number)
     answer = service.call("POST", CREATE, content=body)
@@ -339,8 +341,9 @@ def test_an_unknown_job_is_404_or_400_as_its_family_has_it(service: Service) -> 
     ("query", "field", "rule"),
     [
         ("limit=0", "limit", "minimum"), ("limit=101", "limit", "maximum"), ("limit=ten", "limit", "type"),
-        ("offset=-1", "offset", "minimum"), ("offset=2147483648", "offset", "maximum"), ("offset=1.5", "offset", "type"),
-        (f"server_name={'x' * 1025}", "server_name", "max_length"), (f"server_id={'x' * 129}", "server_id", "max_length"),
+        ("offset=-1", "offset", "minimum"), ("offset=2147483648", "offset", "maximum"),
+        ("offset=1.5", "offset", "type"), (f"server_name={'x' * 1025}", "server_name", "max_length"),
+        (f"server_id={'x' * 129}", "server_id", "max_length"),
         ("limit=", "limit", "type"), ("limit=" + "9" * 5000, "limit", "maximum"),
     ],
 )  # fmt: skip

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-from goldsmith.catalog.service import FILE_NAME, default_text
 from tests.database import leaks
 from tests.service import PROGRAM, Service, leftovers
+
+from goldsmith.catalog.service import FILE_NAME, default_text
 
 STOCK = """
 [[products]]

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-
-from goldsmith.clouds.simulated import ServerRecord, World
 from tests.database import rows
 from tests.image_servers.requests import ABSENT, request
 from tests.service import PROJECT, Service
+
+from goldsmith.clouds.simulated import ServerRecord, World
 
 Make = Callable[..., str]
 
@@ -76,9 +76,7 @@ def test_the_first_flavor_of_a_product_is_the_default(stocked_service: Service, 
         ("e2b7f9d4-0c68-4d9a-b1f5-93c4a7d8e504", "other"),
     ],
 )
-def test_all_five_kinds_of_images_make_servers(
-    stocked_service: Service, make: Make, image_id: str, kind: str
-) -> None:
+def test_all_five_kinds_of_images_make_servers(stocked_service: Service, make: Make, image_id: str, kind: str) -> None:
     ref = {"id": image_id, "image_type": kind}
     if kind == "gold":
         ref |= {"spce_code": "90a6e84bb3e822fe54999b6be5bbae1e", "product_id": "OFFI874943784560095232"}
@@ -161,7 +159,9 @@ def test_tags_are_kept(stocked_service: Service, make: Make) -> None:
 @pytest.mark.parametrize("nothing", [{"tags": None}, {"tags": []}, {"description": None, "availability_zone": None}])
 def test_null_and_nothing_mean_not_given(stocked_service: Service, make: Make, nothing: dict[str, Any]) -> None:
     server_id = make("nothing", nothing)
-    assert shown(stocked_service, server_id)["description"] == (nothing.get("description", "Test image creation.") or "")
+    assert shown(stocked_service, server_id)["description"] == (
+        nothing.get("description", "Test image creation.") or ""
+    )
     assert json.loads(app_server(stocked_service, server_id)["tags"]) == []
 
 
@@ -177,8 +177,8 @@ def test_names_of_the_contract_are_kept_as_they_are(stocked_service: Service, ma
 
 def test_enterprise_projects_are_kept_and_filter_the_list(stocked_service: Service, make: Make) -> None:
     service, project = stocked_service, "0f6a1c2d-3b4e-4f50-8a61-7c8d9e0f1a2b"
-    default = [make("eps absent"), make("eps empty", {"enterprise_project_id": ""}),
-               make("eps null", {"enterprise_project_id": None}), make("eps zero", {"enterprise_project_id": "0"})]  # fmt: skip
+    default = [make(f"eps default {sent}", {"enterprise_project_id": sent}) for sent in ("", None, "0")]
+    default.append(make("eps absent"))
     own = make("eps own", {"enterprise_project_id": project})
     for server_id in default:
         assert shown(service, server_id)["enterprise_project_id"] == "0"

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from tests.database import leaks, rows
+from tests.service import PROJECT, Service, example, leftovers, until
 
 from goldsmith.clouds.simulated import Behaviour, Fault, World
 from goldsmith.clouds.simulated.faults import CallName, Point
-from tests.database import leaks, rows
-from tests.service import PROJECT, Service, example, leftovers, until
 
 IMAGE_BYTES = 2 * 1024**3
 

@@ -27,7 +27,6 @@ from huaweicloudsdkworkspace.v2.model import (
     UpdateUserInfoRequest,
 )
 from huaweicloudsdkworkspaceapp import v1 as app
-
 from tests.service import EXAMPLE, PROJECT, Service, example, until
 
 Client = Callable[..., Any]
@@ -122,9 +121,7 @@ def test_an_image_server_lives_and_its_jobs_tell(client: Client, request: pytest
         sdk.show_image_server(app.ShowImageServerRequest(server_id=server_id))
     assert (refusal.value.status_code, refusal.value.error_code) == (404, "WKS.00211902")
     sub_job_id = subs.items[0].id
-    sdk.batch_delete_image_sub_jobs(
-        app.BatchDeleteImageSubJobsRequest(app.BatchDeleteSubJobsReq(items=[sub_job_id]))
-    )
+    sdk.batch_delete_image_sub_jobs(app.BatchDeleteImageSubJobsRequest(app.BatchDeleteSubJobsReq(items=[sub_job_id])))
     assert sdk.count_image_sub_jobs(app.CountImageSubJobsRequest(job_id=job_id)).count == 0
 
 
@@ -143,9 +140,12 @@ def test_the_catalogue_and_the_tenant_are_served(client: Client) -> None:
         app.CheckQuotaRequest(product_id=EXAMPLE["product_id"], subscription_num=1, disk_size=60, disk_num=1)
     )
     assert quota.is_enough is True
-    assert sdk.initialize_tenant(
-        app.InitializeTenantRequest(app.InitializeTenantReq(service_status="active"))
-    ).service_status == "active"
+    assert (
+        sdk.initialize_tenant(
+            app.InitializeTenantRequest(app.InitializeTenantReq(service_status="active"))
+        ).service_status
+        == "active"
+    )
     profile = sdk.list_tenant_profile(app.ListTenantProfileRequest())
     assert (profile.project_id, profile.open_with_ad) == (PROJECT, False)
 
@@ -195,7 +195,9 @@ def test_iam_tells_projects_and_the_account(client: Client) -> None:
     sdk = client(iam.IamClient)
     projects = sdk.keystone_list_projects(iam.KeystoneListProjectsRequest(name="local-1")).projects
     assert [each.id for each in projects] == [PROJECT]
-    assert PROJECT in {each.id for each in sdk.keystone_list_auth_projects(iam.KeystoneListAuthProjectsRequest()).projects}
+    assert PROJECT in {
+        each.id for each in sdk.keystone_list_auth_projects(iam.KeystoneListAuthProjectsRequest()).projects
+    }
     assert len(sdk.keystone_list_auth_domains(iam.KeystoneListAuthDomainsRequest()).domains) == 1
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.service import PROJECT, Service, until
 
 from goldsmith.iam.signature import sign
-from tests.service import PROJECT, Service, until
 
 PUBLISHED = b"""{
   "name" : "Image task 0508",

@@ -8,11 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from tests.database import leaks, rows
+from tests.service import PROJECT, Service, example, leftovers, until
 
 from goldsmith.clouds.simulated import Fault, World
 from goldsmith.clouds.simulated.faults import CallName, Point
-from tests.database import leaks, rows
-from tests.service import PROJECT, Service, example, leftovers, until
 
 QUICK = {"GOLDSMITH_SIMULATED__SPEED": "50"}
 SLOW = {"GOLDSMITH_SIMULATED__BOOT_SECONDS": "1.5", "GOLDSMITH_SIMULATED__CREATE_SECONDS": "0.5"}

@@ -6,12 +6,12 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from tests.service import Service
 
 from goldsmith.app import look_into
 from goldsmith.leaks import service as detector
 from goldsmith.leaks.suspects import Leak
 from goldsmith.settings import Settings
-from tests.service import Service
 
 
 def leaks_of(service: Service) -> list[Leak]:

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 from sqlalchemy import insert, select
+from tests.store.conftest import things
 
 from goldsmith.errors import CONFLICT, UNAVAILABLE, ServiceError
 from goldsmith.store import Duplicate, Tx
 from goldsmith.store.sqlite import SqliteStore
-from tests.store.conftest import things
 
 Work = Callable[[Tx], Any]
 
@@ -120,9 +120,7 @@ async def test_closing_finishes_what_is_queued_and_refuses_what_comes_later(stor
     store.close()
 
 
-async def test_an_acknowledged_write_can_be_read_by_another_process_at_once(
-    store: SqliteStore, tmp_path: Path
-) -> None:
+async def test_an_acknowledged_write_can_be_read_by_another_process_at_once(store: SqliteStore, tmp_path: Path) -> None:
     await store.write(add(7))
     with closing(sqlite3.connect(tmp_path / "test.db")) as other:
         assert other.execute("SELECT id FROM things").fetchall() == [(7,)]

@@ -15,11 +15,11 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import insert, select
+from tests.store.conftest import found_database, things
 
 from goldsmith.errors import UNAVAILABLE, ServiceError
 from goldsmith.store import Tx
 from goldsmith.store.sqlite import SqliteStore
-from tests.store.conftest import found_database, things
 
 WRITER = """
 import asyncio, os, sys

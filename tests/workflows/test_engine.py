@@ -158,7 +158,7 @@ async def test_a_workflow_of_a_dead_worker_goes_on_elsewhere_from_its_last_check
 
     queue = Queue({"test": world.workflow(world.step("a"), world.step("b", hang_once, timeout=60))})
     first = Engine(store, queue, slots=1, lease_seconds=0.5)
-    first._renew = lambda: True  # type: ignore[method-assign]  # it only believes that it renews: as good as frozen
+    first._renew = lambda under_way: None  # type: ignore[method-assign]  # it only believes that it renews: as good as frozen
     await store.write(lambda tx: queue.put(tx, "1", "test", "subject", {}))
     frozen = asyncio.create_task(first.run())
     await stuck.wait()
@@ -187,7 +187,7 @@ async def test_a_worker_that_wakes_up_late_writes_nothing(store: SqliteStore) ->
 
     queue = Queue({"test": world.workflow(world.step("a", hold_once, timeout=60))})
     first = Engine(store, queue, slots=1, lease_seconds=0.5)
-    first._renew = lambda: True  # type: ignore[method-assign]
+    first._renew = lambda under_way: None  # type: ignore[method-assign]
     await store.write(lambda tx: queue.put(tx, "1", "test", "subject", {}))
     late = asyncio.create_task(first.run())
     await held.wait()

@@ -1,8 +1,8 @@
 """An app group belongs to a server group; an authorisation lets an account use it."""
 
-from sqlalchemy import Column, ForeignKey, Index, Integer, Table, Text
+from sqlalchemy import Column, ForeignKey, Index, Table
 
-from goldsmith.store import metadata
+from goldsmith.store import Integer, Text, metadata
 
 app_groups = Table(
     "app_groups",

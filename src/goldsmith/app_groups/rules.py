@@ -31,6 +31,7 @@ class AppGroupRules:
         server_group_id: str | None,
     ) -> Row:  # fmt: skip
         """Change what is given; the group as it is now."""
+        tx.lock(f"groups {project_id}")
         row = self.app_groups.require(tx, project_id, group_id)
         bound = row["app_server_group_id"]
         if server_group_id is not None and server_group_id != bound:
@@ -50,6 +51,7 @@ class AppGroupRules:
 
     def delete(self, tx: Tx, project_id: str, group_ids: Sequence[str], *, field: str) -> None:
         """Delete groups, or, when one of them belongs to an image server, none. Unknown ids are ignored."""
+        tx.lock(f"groups {project_id}")
         problems = Problems()
         _require_unique(group_ids, field, problems)
         rows = [row for row in (self.app_groups.find(tx, project_id, each) for each in group_ids) if row is not None]
@@ -91,6 +93,7 @@ class AppGroupRules:
 
     def grant(self, tx: Tx, project_id: str, accounts: Sequence[Account], group_ids: Sequence[str]) -> None:
         """Authorise every account on every group; what is authorised already stays so."""
+        tx.lock(f"groups {project_id}")
         found = self.problems_of_grant(tx, project_id, accounts, group_ids)
         if found:
             raise refusal(found)

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, bindparam, delete, func, insert, select, u
 
 from goldsmith import errors
 from goldsmith.app_groups.models import app_group_authorizations, app_groups
-from goldsmith.store import Row, Tx, prepare
+from goldsmith.store import Row, Tx, contains, prepare
 from goldsmith.store.paging import page_of
 
 Sight = Callable[[Sequence[Row]], Sequence[bool]]
@@ -56,7 +56,7 @@ class Filter:
             if value:
                 found.append(column == value)
         if self.name:
-            found.append(func.instr(func.lower(_g.name), self.name.lower()) > 0)
+            found.append(contains(_g.name, self.name))
         return found
 
 

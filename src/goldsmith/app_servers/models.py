@@ -5,9 +5,9 @@
 
 from enum import StrEnum
 
-from sqlalchemy import Column, Index, Integer, Table, Text
+from sqlalchemy import Column, Index, Table
 
-from goldsmith.store import metadata
+from goldsmith.store import Integer, Text, metadata
 
 app_servers = Table(
     "app_servers",

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, bindparam, delete, func, insert, select, u
 
 from goldsmith import errors
 from goldsmith.app_servers.models import Task, app_servers
-from goldsmith.store import Row, Tx, prepare
+from goldsmith.store import Row, Tx, contains, prepare
 from goldsmith.store.paging import page_of
 
 Sight = Callable[[Sequence[Row]], Sequence[bool]]
@@ -59,7 +59,7 @@ class Filter:
                 found.append(column == value)
         for column, part in ((_a.name, self.server_name), (_a.machine_name, self.machine_name)):
             if part:
-                found.append(func.instr(func.lower(column), part.lower()) > 0)
+                found.append(contains(column, part))
         if self.is_maintained is not None:
             found.append(_a.maintain_status == int(self.is_maintained))
         return found
@@ -114,6 +114,7 @@ class AppServers:
         is_maintained: bool | None,
     ) -> None:  # fmt: skip
         """Change what is given; raises NotFound."""
+        tx.lock(f"app server {server_id}")
         row = self.require(tx, project_id, server_id)
         tx.run(
             _UPDATE,

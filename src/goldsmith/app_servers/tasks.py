@@ -15,7 +15,8 @@ from goldsmith.app_servers.service import AppServers
 from goldsmith.clouds.port import StopMode
 from goldsmith.errors import Problems
 from goldsmith.ids import Snowflakes
-from goldsmith.jobs.service import Jobs, JobType, Origin
+from goldsmith.jobs.notices import common_enterprise_project
+from goldsmith.jobs.service import ACCEPTING, Jobs, JobType, Origin
 from goldsmith.store import Row, Tx
 from goldsmith.workflows import Queue
 
@@ -52,20 +53,31 @@ class AppServerTasks:
         """
         problems, project_id = Problems(), origin.project_id
         _require_unique(server_ids, problems)
-        found = [self._app_servers.find(tx, project_id, each) for each in server_ids]
+        tx.lock(ACCEPTING)
+        found = [self._settled(tx, project_id, each) for each in server_ids]
         rows = [row for row in found if row is not None]
         for row in rows:
             owner = self._owners.of_server(tx, project_id, row["id"])
             if owner is not None:
                 problems.add(field, row["id"], "not_owned", owner.advice, conflict=True)
         problems.raise_if_any()
-        job_id = self._jobs.open(tx, origin, JobType.DELETE_APP_SERVER, sub_jobs_total=len(rows))
+        job_id = self._jobs.open(
+            tx, origin, JobType.DELETE_APP_SERVER, sub_jobs_total=len(rows),
+            enterprise_project_id=common_enterprise_project(rows),
+        )  # fmt: skip
         for row in rows:
             self._jobs.add_sub_job(
                 tx, job_id, project_id, JobType.DELETE_APP_SERVER, workflow_id=self._deletion_of(tx, row),
-                resource_id=row["id"], resource_name=row["name"],
+                resource_id=row["id"], resource_name=row["name"], enterprise_project_id=row["enterprise_project_id"],
             )  # fmt: skip
         return job_id
+
+    def _settled(self, tx: Tx, project_id: str, server_id: str) -> Row | None:
+        """The server; while it is being deleted, its deletion cannot end before this transaction."""
+        row = self._app_servers.find(tx, project_id, server_id)
+        if row is not None and row["task"] == Task.DELETING and not self._queue.keep_alive(tx, row["task_workflow_id"]):
+            return self._app_servers.find(tx, project_id, server_id)
+        return row
 
     def _deletion_of(self, tx: Tx, row: Row) -> str:
         """The workflow that deletes the server: the one under way, or a new one."""
@@ -82,6 +94,7 @@ class AppServerTasks:
         self, tx: Tx, project_id: str, server_ids: Sequence[str], power: Power, mode: StopMode = StopMode.SOFT
     ) -> None:
         """Start a power operation on servers; raises a refusal, with nothing started, when one of them cannot."""
+        tx.lock(ACCEPTING)
         problems = Problems()
         _require_unique(server_ids, problems)
         rows = []

@@ -70,6 +70,7 @@ def digest(record: dict[str, Any]) -> str:
 
 def append(tx: Tx, entry: Entry) -> None:
     """Add the entry to the trail; it stands or falls with the transaction."""
+    tx.lock("audit")
     head = tx.row(_HEAD)
     if head is None:
         tx.run(_BEGIN, {"id": 1, "count": 0, "hash": START})

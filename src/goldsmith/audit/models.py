@@ -3,9 +3,9 @@
 `audit_head` is what tells a trail that was cut off from one that is complete.
 """
 
-from sqlalchemy import Column, Index, Integer, Table, Text, UniqueConstraint
+from sqlalchemy import Column, Index, Table, UniqueConstraint
 
-from goldsmith.store import metadata
+from goldsmith.store import Integer, Text, metadata
 
 audit_records = Table(
     "audit_records",

@@ -16,7 +16,7 @@ from goldsmith.errors import ServiceError
 from goldsmith.iam.directory import Person
 from goldsmith.iam.service import CredentialKind, Iam
 from goldsmith.iam.signature import is_signature, parse_authorization
-from goldsmith.store import Store, Tx
+from goldsmith.store import Again, Store, Tx
 
 if TYPE_CHECKING:
     from goldsmith.http.auditing import Entry
@@ -35,6 +35,8 @@ class AuditTrail:
         """Add the entry within a transaction; raises `errors.UNAVAILABLE` when that is impossible."""
         try:
             append(tx, entry)
+        except Again:
+            raise
         except Exception as error:  # whatever the reason: what cannot be audited is not done
             log.exception("request %s: the audit trail cannot be written", entry.request_id)
             raise errors.UNAVAILABLE.error(

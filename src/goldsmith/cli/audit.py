@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -18,7 +17,7 @@ from goldsmith.cli.problems import Unusable, explained
 if TYPE_CHECKING:
     from http.client import HTTPResponse
 
-    from goldsmith.store.sqlite import SqliteReader
+    from goldsmith.store.interface import Reader
 
 app = typer.Typer(
     name="audit", help="Who did what, or was refused.", no_args_is_help=True, rich_markup_mode=None
@@ -156,22 +155,18 @@ def _line(record: dict[str, Any]) -> str:
 
 
 @contextmanager
-def _database(data_dir: Path) -> Iterator[SqliteReader]:
+def _database(data_dir: Path) -> Iterator[Reader]:
     """The folder's database, which nothing is written to."""
     from goldsmith.cli.data_folder import require_initialised
-    from goldsmith.setup import DATABASE
-    from goldsmith.store.sqlite import SqliteReader
+    from goldsmith.settings import Settings
+    from goldsmith.store.opening import DatabaseProblem, reading
 
     require_initialised(data_dir)
-    path = data_dir / DATABASE
     try:
-        reader = SqliteReader(path)
-        try:
+        with reading(Settings.load(data_dir).database_place) as reader:
             yield reader
-        finally:
-            reader.close()
-    except sqlite3.Error as error:
-        raise Unusable(f"the audit trail in {path} cannot be read: {error}") from error
+    except DatabaseProblem as error:
+        raise Unusable(f"the audit trail cannot be read: {error}") from error
 
 
 @contextmanager

@@ -194,7 +194,7 @@ def _data_folder(settings: Settings) -> Finding:
         return Finding(subject, Verdict.OK, f"{folder} is not initialised yet; `goldsmith serve` does it")
     server = _served_by(folder / LOCK)
     served = f"served by process {server}" if server else "not served now"
-    return _schema(folder, f"{folder}, {served}")
+    return _schema(settings, f"{folder}, {served}")
 
 
 def _served_by(lock: Path) -> str:
@@ -209,26 +209,24 @@ def _served_by(lock: Path) -> str:
     return ""
 
 
-def schema_of(folder: Path) -> Finding:
+def schema_of(settings: Settings) -> Finding:
     """Whether the database of an initialised folder is of this version."""
-    return _schema(folder, str(folder))
+    return _schema(settings, str(settings.data_dir))
 
 
-def _schema(folder: Path, detail: str) -> Finding:
-    from alembic.script import ScriptDirectory
+def _schema(settings: Settings, detail: str) -> Finding:
+    from goldsmith.store import schema_version
+    from goldsmith.store.opening import DatabaseProblem
 
-    from goldsmith.setup import DATABASE
-    from goldsmith.store.schema_version import MIGRATIONS
-
-    scripts = ScriptDirectory(str(MIGRATIONS))
-    newest = scripts.get_current_head()
+    known = schema_version.known_revisions()
+    newest, place = max(known), settings.database_place
     try:
-        found = _revision(folder / DATABASE)
-    except sqlite3.Error as error:
+        found = _revision(place) if isinstance(place, Path) else schema_version.current_revision(place)
+    except (sqlite3.Error, DatabaseProblem) as error:
         return Finding("data folder", Verdict.FAILED, f"{detail}; its database cannot be read: {error}")
     if found == newest:
         return Finding("data folder", Verdict.OK, f"{detail}, schema {found}")
-    if found in {script.revision for script in scripts.walk_revisions()}:
+    if found is None or found in known:
         text = f"{detail}, schema {found}; `goldsmith serve` brings it to {newest}"
         return Finding("data folder", Verdict.NOTE, text)
     text = f"{detail}; its schema {found} is of a later goldsmith"

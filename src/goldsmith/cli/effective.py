@@ -12,6 +12,7 @@ from typing import Any
 
 from goldsmith.cli.problems import ENVIRONMENT_PREFIX
 from goldsmith.settings import Settings
+from goldsmith.store.opening import shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ def _flat(values: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
         if isinstance(value, dict):
             yield from ((name, inner, value[inner]) for inner in value)
         else:
-            yield "", name, value
+            yield "", name, shown(value) if name == "database" and value else value
 
 
 def _source(section: str, name: str, in_file: Mapping[str, Any], options: Collection[str]) -> str:

@@ -43,7 +43,7 @@ def simulate(
 ) -> None:
     """Tell whether a user may do something, and why, without doing it; exit code 1 when it may not."""
     with explained(data_dir):
-        from goldsmith.iam.client import Client
+        from goldsmith.cli.client import Client
 
         service = Client(data_dir)
         wanted: dict[str, Any] = {
@@ -67,7 +67,7 @@ def simulate(
 def decode(message: Message = "-", data_dir: DataDir = DEFAULT_DATA_DIR) -> None:
     """Print the story of a refusal: who, what, why, and everything the decision knew."""
     with explained(data_dir):
-        from goldsmith.iam.client import Client
+        from goldsmith.cli.client import Client
 
         text = (sys.stdin.read() if message == "-" else message).strip()
         if not text:

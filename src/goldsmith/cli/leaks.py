@@ -20,7 +20,7 @@ def examine(settings: Settings, *, repair: bool) -> list[Repair]:
     from goldsmith.cli.doctor import Verdict, schema_of
 
     require_initialised(settings.data_dir)
-    schema = schema_of(settings.data_dir)
+    schema = schema_of(settings)
     if schema.verdict is not Verdict.OK:
         raise Unusable(f"{schema.detail}; leaks can only be found in a database of this version")
     return asyncio.run(_examine(settings, repair))

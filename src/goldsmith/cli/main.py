@@ -8,11 +8,11 @@ from __future__ import annotations
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from goldsmith.cli import audit, iam
+from goldsmith.cli import audit, iam, iam_decisions
 from goldsmith.cli.problems import explained, unknown_variables
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(audit.app)
-app.add_typer(iam.app)
+app.add_typer(iam_decisions.app)
 
 
 class CloudName(StrEnum):
@@ -53,6 +53,13 @@ Leaks = Annotated[bool, typer.Option("--leaks", help="Look for what belongs to n
 RepairLeaks = Annotated[bool, typer.Option("--repair", help="With --leaks: clear it away.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
+Database = Annotated[
+    str | None, typer.Option(metavar="URL", help="postgresql://USER@HOST/NAME, instead of SQLite in the data folder.")
+]
+Workers = Annotated[
+    int | None, typer.Option(min=0, max=256, metavar="N", help="Steps that run at once here; 0 leaves all to workers.")
+]
+
 DEFAULT_DATA_DIR = Path("goldsmith-data")
 
 
@@ -65,7 +72,7 @@ def _announce(text: str) -> None:
 
 
 def _load(
-    data_dir: Path, listen: str | None = None, cloud: CloudName | None = None, **options: str | bool | None
+    data_dir: Path, listen: str | None = None, cloud: CloudName | None = None, **options: Any
 ) -> Settings:
     from goldsmith.settings import Settings
 
@@ -105,6 +112,8 @@ def serve(
     data_dir: DataDir = DEFAULT_DATA_DIR,
     listen: Listen = None,
     cloud: CloudChoice = None,
+    database: Database = None,
+    workers: Workers = None,
     tls_cert: TlsCertificate = None,
     tls_key: TlsKey = None,
     insecure_http: InsecureHttp = False,
@@ -112,7 +121,10 @@ def serve(
     """Serve the API and do the work, in one process."""
     with explained(data_dir):
         files = {"tls_cert": str(tls_cert) if tls_cert else None, "tls_key": str(tls_key) if tls_key else None}
-        settings = _load(data_dir, listen, cloud, **files, allow_insecure_http=insecure_http or None)
+        options = {**files, "allow_insecure_http": insecure_http or None, "database": database}
+        settings = _load(data_dir, listen, cloud, **options)
+        if workers is not None:
+            settings.worker.slots = workers
 
         import asyncio
 
@@ -131,10 +143,10 @@ def serve(
 
 
 @app.command()
-def worker(data_dir: DataDir = DEFAULT_DATA_DIR, cloud: CloudChoice = None) -> None:
+def worker(data_dir: DataDir = DEFAULT_DATA_DIR, cloud: CloudChoice = None, database: Database = None) -> None:
     """Do the work of a data folder that another process serves."""
     with explained(data_dir):
-        settings = _load(data_dir, cloud=cloud)
+        settings = _load(data_dir, cloud=cloud, database=database)
 
         import asyncio
 
@@ -149,11 +161,15 @@ def worker(data_dir: DataDir = DEFAULT_DATA_DIR, cloud: CloudChoice = None) -> N
 
 @app.command()
 def init(
-    data_dir: DataDir = DEFAULT_DATA_DIR, listen: Listen = None, cloud: CloudChoice = None, tls: WithTls = False
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    listen: Listen = None,
+    cloud: CloudChoice = None,
+    database: Database = None,
+    tls: WithTls = False,
 ) -> None:
     """Make a data folder: keys, database, a first account; for QEMU also the guest image."""
     with explained(data_dir):
-        settings = _load(data_dir, listen, cloud)
+        settings = _load(data_dir, listen, cloud, database=database)
         credentials = _initialise(settings)
         if tls:
             from goldsmith.setup import provide_tls
@@ -167,6 +183,7 @@ def doctor(
     data_dir: DataDir = DEFAULT_DATA_DIR,
     listen: Listen = None,
     cloud: CloudChoice = None,
+    database: Database = None,
     as_json: AsJson = False,
     leaks: Leaks = False,
     repair: RepairLeaks = False,
@@ -175,7 +192,7 @@ def doctor(
     if repair and not leaks:
         raise typer.BadParameter("it goes with --leaks", param_hint="--repair")
     with explained(data_dir):
-        settings = _load(data_dir, listen, cloud)
+        settings = _load(data_dir, listen, cloud, database=database)
         if leaks:
             _show_leaks(settings, as_json=as_json, repair=repair)
 
@@ -205,11 +222,12 @@ def config(
     data_dir: DataDir = DEFAULT_DATA_DIR,
     listen: Listen = None,
     cloud: CloudChoice = None,
+    database: Database = None,
     as_json: AsJson = False,
 ) -> None:
     """Print every setting that is in force, and where it comes from."""
     with explained(data_dir):
-        settings = _load(data_dir, listen, cloud)
+        settings = _load(data_dir, listen, cloud, database=database)
 
         from goldsmith.cli import effective
 

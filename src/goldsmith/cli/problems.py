@@ -107,6 +107,8 @@ def explained(data_dir: Path) -> Iterator[None]:
 def _expected() -> tuple[type[Exception], ...]:
     from goldsmith.catalog.service import CatalogProblem
     from goldsmith.clouds.port import CloudError
+    from goldsmith.errors import ServiceError
+    from goldsmith.store.opening import DatabaseProblem
     from goldsmith.store.schema_version import SchemaTooNew
 
-    return CatalogProblem, CloudError, SchemaTooNew
+    return CatalogProblem, CloudError, DatabaseProblem, SchemaTooNew, ServiceError

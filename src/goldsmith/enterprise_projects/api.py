@@ -17,6 +17,7 @@ TAG = "enterprise projects"
 ROOM = "/v1.0/enterprise-projects"
 CODES = {400: "EPS.0002", 403: "EPS.0003", 404: "EPS.0004", 409: "EPS.0005", 500: "EPS.0006"}
 KIND = "enterpriseProject"
+KEYS = ("g:EnterpriseProjectId",)
 Text = Annotated[str | None, Query(max_length=255)]
 
 
@@ -33,7 +34,7 @@ class EnterpriseProjectsApi:
 
     @operation(
         "ListEnterpriseProject", "GET", ROOM, surface=Surface.EPS, codes=CODES, tag=TAG,
-        action="eps:enterpriseProjects:list", access=Access.LIST, resource_type="enterpriseProject",
+        action="eps:enterpriseProjects:list", access=Access.LIST, resource_type=KIND, condition_keys=KEYS,
     )  # fmt: skip
     async def list_projects(
         self,
@@ -67,7 +68,7 @@ class EnterpriseProjectsApi:
 
     @operation(
         "ShowEnterpriseProject", "GET", ROOM + "/{enterprise_project_id}", surface=Surface.EPS, codes=CODES, tag=TAG,
-        action="eps:enterpriseProjects:get", resource_type="enterpriseProject", touches="touched",
+        action="eps:enterpriseProjects:get", resource_type=KIND, condition_keys=KEYS, touches="touched",
         errors=(errors.NOT_FOUND,),
     )  # fmt: skip
     async def show(self, call: CurrentCall, enterprise_project_id: PathId) -> schemas.ProjectAnswer:
@@ -77,7 +78,7 @@ class EnterpriseProjectsApi:
 
     @operation(
         "CreateEnterpriseProject", "POST", ROOM, surface=Surface.EPS, codes=CODES, tag=TAG, success=201,
-        action="eps:enterpriseProjects:create", access=Access.WRITE, resource_type="enterpriseProject",
+        action="eps:enterpriseProjects:create", access=Access.WRITE, resource_type=KIND,
         touches="touched", errors=(errors.CONFLICT,),
         example={"name": "branch-north", "description": "The northern branch"},
     )  # fmt: skip
@@ -88,7 +89,7 @@ class EnterpriseProjectsApi:
 
     @operation(
         "UpdateEnterpriseProject", "PUT", ROOM + "/{enterprise_project_id}", surface=Surface.EPS, codes=CODES, tag=TAG,
-        action="eps:enterpriseProjects:update", access=Access.WRITE, resource_type="enterpriseProject",
+        action="eps:enterpriseProjects:update", access=Access.WRITE, resource_type=KIND, condition_keys=KEYS,
         touches="touched", errors=(errors.NOT_FOUND, errors.CONFLICT),
         example={"name": "branch-north", "description": "Two offices"},
     )  # fmt: skip
@@ -103,7 +104,7 @@ class EnterpriseProjectsApi:
     @operation(
         "EnableEnterpriseProject", "POST", ROOM + "/{enterprise_project_id}/action", surface=Surface.EPS, codes=CODES,
         tag=TAG, success=204, action="eps:enterpriseProjects:update", access=Access.WRITE,
-        resource_type="enterpriseProject", touches="touched", errors=(errors.NOT_FOUND, errors.CONFLICT),
+        resource_type=KIND, condition_keys=KEYS, touches="touched", errors=(errors.NOT_FOUND, errors.CONFLICT),
         example={"action": "disable"},
     )  # fmt: skip
     async def act(self, call: CurrentCall, enterprise_project_id: PathId, body: schemas.Act) -> None:

@@ -1,8 +1,8 @@
 """Enterprise projects, except the default one: that is in no table, since every account has it."""
 
-from sqlalchemy import Column, Integer, Table, Text, UniqueConstraint
+from sqlalchemy import Column, Table, UniqueConstraint
 
-from goldsmith.store import metadata
+from goldsmith.store import Integer, Text, metadata
 
 enterprise_projects = Table(
     "enterprise_projects",

@@ -123,6 +123,7 @@ class EnterpriseProjects:
         ep_id = str(uuid4())
 
         def work(tx: Tx) -> EnterpriseProject:
+            tx.lock(f"enterprise projects {domain_id}")
             if tx.scalar(_COUNT, {"domain": domain_id}) >= MOST:
                 message = f"The account has {MOST} enterprise projects already."
                 raise errors.refusal([Problem("name", name, "quota", message, conflict=True)])
@@ -147,6 +148,7 @@ class EnterpriseProjects:
         """
 
         def work(tx: Tx) -> EnterpriseProject:
+            tx.lock(f"enterprise projects {domain_id}")
             before = self.find_in(tx, domain_id, ep_id)
             if before is None:
                 raise _missing(ep_id)

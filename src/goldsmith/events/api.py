@@ -64,7 +64,7 @@ class EventsApi:
         resource_type="imageServer", condition_keys=("g:EnterpriseProjectId",), is_extension=True, tag=TAG,
         content_type="text/event-stream", answer={"items": [EXAMPLE], "last_event_id": "4711", "has_more": False},
     )  # fmt: skip
-    async def list(
+    async def follow(
         self,
         request: Request,
         call: CurrentCall,
@@ -95,7 +95,7 @@ class EventsApi:
     def _require_room(self, call: Call) -> None:
         if self._open.total() >= self._streams or self._open[call.caller.user_id] >= STREAMS_OF_ONE:
             raise errors.TOO_MANY_REQUESTS.error(
-                f"Too many event streams are open; at most {STREAMS_OF_ONE} for each user.", headers={"Retry-After": "5"}
+                f"Too many event streams are open; a user may have {STREAMS_OF_ONE}.", headers={"Retry-After": "5"}
             )
 
     async def _page(self, call: Call, seen: int, wanted: Wanted, limit: int) -> schemas.EventPage:

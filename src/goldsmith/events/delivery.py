@@ -13,6 +13,7 @@ import logging
 import os
 import random
 import socket
+import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -34,7 +35,7 @@ LEASE = "webhooks"
 LEASE_SECONDS = 10.0
 LOOK_SECONDS = 2.0
 """Between looks for webhooks that other processes have changed, and for the lease."""
-KEEP_HOUSE_SECONDS = 60.0
+KEEP_HOUSE_SECONDS = 300.0
 AT_ONCE = 16
 DAY_MS = 24 * 3600 * 1000
 
@@ -45,7 +46,7 @@ class LeaseLost(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Next:
-    """What is to be done for a webhook: `event` is None when there is nothing."""
+    """What is to be done for a webhook: `event` is None when there is nothing up to the `newest` of the project."""
 
     webhook: Row
     event: Row | None
@@ -66,48 +67,64 @@ class Deliverer:
         self.name = f"{role}@{socket.gethostname()}#{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._slots = asyncio.Semaphore(AT_ONCE)
-        self._stopping = asyncio.Event()
+        self._keep_house_at = self._renew_at = 0.0
+        self._look = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopping = False
+        webhooks.listen(self.look_now)
 
     def stop(self) -> None:
-        """Let `run` come to its end; call it in the event loop."""
-        self._stopping.set()
+        """Let `run` come to its end."""
+        self._stopping = True
+        self.look_now()
+
+    def look_now(self) -> None:
+        """Webhooks have changed; may be called from any thread."""
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed
+                self._loop.call_soon_threadsafe(self._look.set)
         self._feed.wake_everyone()
 
     async def run(self) -> None:
         """Deliver until `stop`, whenever the lease is ours."""
-        keep_house_at = 0.0
-        loop = asyncio.get_running_loop()
+        self._loop = asyncio.get_running_loop()
         try:
-            with self._feed.subscribe() as subscription:
-                while not self._stopping.is_set():
-                    subscription.news.clear()
-                    with contextlib.suppress(ServiceError):  # a database that is gone comes back
-                        if await self._has_lease():
-                            await self._start_tasks()
-                            if loop.time() >= keep_house_at:
-                                keep_house_at = loop.time() + KEEP_HOUSE_SECONDS
-                                await self._keep_house()
-                        else:
-                            await self._end_tasks()
-                    await self._pause()
+            while not self._stopping:
+                self._look.clear()
+                with contextlib.suppress(ServiceError):  # a database that is gone comes back
+                    await self._work()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(LOOK_SECONDS):
+                        await self._look.wait()
         finally:
             await self._end_tasks()
             await self._sender.close()
             with contextlib.suppress(ServiceError):
                 await self._store.write(lambda tx: leases.release(tx, LEASE, self.name))
 
-    async def _pause(self) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(LOOK_SECONDS):
-                await self._stopping.wait()
+    async def _work(self) -> None:
+        """See to it that every webhook has its task; without anything to do not even the lease is renewed."""
+        enabled = await self._store.read(self._webhooks.enabled)
+        is_due = time.monotonic() >= self._keep_house_at
+        if not enabled and not is_due:
+            return
+        if not await self._has_lease():
+            await self._end_tasks()
+            return
+        self._start_tasks(enabled)
+        if is_due:
+            self._keep_house_at = time.monotonic() + KEEP_HOUSE_SECONDS
+            await self._keep_house()
 
     async def _has_lease(self) -> bool:
-        return await self._store.write(
-            lambda tx: leases.acquire(tx, LEASE, self.name, int(LEASE_SECONDS * 1000))
-        )
+        if time.monotonic() < self._renew_at:
+            return True
+        is_mine = await self._store.write(lambda tx: leases.acquire(tx, LEASE, self.name, int(LEASE_SECONDS * 1000)))
+        self._renew_at = time.monotonic() + LEASE_SECONDS / 3 if is_mine else 0.0
+        return is_mine
 
-    async def _start_tasks(self) -> None:
-        for webhook_id in await self._store.read(self._webhooks.enabled):
+    def _start_tasks(self, enabled: list[str]) -> None:
+        for webhook_id in enabled:
             task = self._tasks.get(webhook_id)
             if task is None or task.done():
                 self._tasks[webhook_id] = asyncio.create_task(self._serve(webhook_id), name=f"webhook {webhook_id}")
@@ -135,6 +152,8 @@ class Deliverer:
             except KeyFileProblem as problem:
                 log.error("webhook %s: %s", webhook_id, problem)
                 await asyncio.sleep(KEEP_HOUSE_SECONDS)
+            except Exception:
+                log.exception("webhook %s: delivering pauses", webhook_id)
 
     async def _step(self, webhook_id: str, subscription: Subscription) -> bool:
         """Deliver the next event, or wait for one; False when there is nothing more to do here."""
@@ -151,7 +170,7 @@ class Deliverer:
             await self._deliver(found.webhook, found.event)
         else:
             await subscription.wait(LOOK_SECONDS)
-            if not subscription.news.is_set() and found.newest - found.webhook["cursor"] > 0:
+            if not subscription.news.is_set() and found.newest > found.webhook["cursor"]:
                 await self._write(lambda tx: self._webhooks.skip(tx, found.webhook, found.newest))
         return True
 
@@ -161,7 +180,7 @@ class Deliverer:
             return None
         rows = self._events.after(tx, webhook["project_id"], webhook["cursor"], wanted_by(webhook), 1)
         gap = self._events.gap(tx, webhook["project_id"], webhook["cursor"])
-        return Next(webhook, rows[0] if rows else None, self._events.newest(tx), tx.now, gap)
+        return Next(webhook, rows[0] if rows else None, self._events.newest_of(tx, webhook["project_id"]), tx.now, gap)
 
     async def _deliver(self, webhook: Row, event: Row) -> None:
         body = event_text(event, self._region)
@@ -190,9 +209,9 @@ class Deliverer:
 
     async def _keep_house(self) -> None:
         keep = {"keep_ms": int(self._kept.keep_days * DAY_MS), "keep_count": self._kept.keep_count}
-        while await self._store.write(lambda tx: self._events.prune(tx, **keep)) and not self._stopping.is_set():
+        while await self._store.write(lambda tx: self._events.prune(tx, **keep)) and not self._stopping:
             pass
-        while await self._store.write(lambda tx: self._webhooks.prune_log(tx, **keep)) and not self._stopping.is_set():
+        while await self._store.write(lambda tx: self._webhooks.prune_log(tx, **keep)) and not self._stopping:
             pass
 
 

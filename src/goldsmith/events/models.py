@@ -5,9 +5,9 @@ not kept any more. A webhook's `cursor` is the last event it is done with; `fail
 all is well.
 """
 
-from sqlalchemy import Column, ForeignKey, Index, Integer, Table, Text
+from sqlalchemy import Column, ForeignKey, Index, Table
 
-from goldsmith.store import metadata
+from goldsmith.store import Integer, Text, metadata
 
 events = Table(
     "events",

@@ -1,8 +1,8 @@
 """The record of events: written with the change it tells of, read in order, pruned in the end.
 
-`Events.emit` is the only place that writes events, always inside the transaction of the change. On SQLite, where one
-transaction writes at a time, numbers grow in the order of the commits, so whoever has read up to a number misses
-nothing. A database with several writers must take a lock here, held until COMMIT, to keep that true.
+`Events.emit` is the only place that writes events, always inside the transaction of the change, at its end and under a
+lock that lasts until COMMIT. So numbers grow in the order of the commits, and whoever has read up to a number misses
+nothing.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ _INSERT = prepare(
     insert(events).values({column.name: bindparam(column.name) for column in _e if column.name != "sequence"})
 )
 _NEWEST = prepare(select(func.max(_e.sequence)))
+_NEWEST_OF = prepare(select(func.max(_e.sequence)).where(_e.project_id == bindparam("project")))
 _PROJECTS = prepare(select(_e.project_id).where(_e.sequence > bindparam("after")).distinct())
 _PRUNED = prepare(select(_p.sequence).where(_p.project_id == bindparam("project")))
 _OLDEST = prepare(
@@ -71,20 +72,27 @@ class Events:
 
     def emit(self, tx: Tx, event_type: EventType, subject: Subject, data: Mapping[str, Any]) -> None:
         """Record that something has happened, durable with the caller's transaction."""
-        tx.run(
-            _INSERT,
-            {
-                "project_id": subject.project_id, "time": tx.now, "type": event_type.value,
-                "subject_kind": event_type.kind, "subject_id": subject.id, "job_id": subject.job_id,
-                "resource_type": subject.resource_type, "resource_id": subject.resource_id,
-                "enterprise_project_id": subject.enterprise_project_id, "data": document(data),
-            },
-        )  # fmt: skip
+        values = {
+            "project_id": subject.project_id, "time": tx.now, "type": event_type.value,
+            "subject_kind": event_type.kind, "subject_id": subject.id, "job_id": subject.job_id,
+            "resource_type": subject.resource_type, "resource_id": subject.resource_id,
+            "enterprise_project_id": subject.enterprise_project_id, "data": document(data),
+        }  # fmt: skip
+
+        def write() -> None:
+            tx.lock("events")
+            tx.run(_INSERT, values)
+
+        tx.at_end(write)
         tx.after_commit(self._wake)
 
     def newest(self, tx: Tx) -> int:
         """The number of the newest event of all; 0 when there is none."""
         return tx.scalar(_NEWEST) or 0
+
+    def newest_of(self, tx: Tx, project_id: str) -> int:
+        """The number of a project's newest event; 0 when there is none."""
+        return tx.scalar(_NEWEST_OF, {"project": project_id}) or 0
 
     def projects_after(self, tx: Tx, sequence: int) -> list[str]:
         """The projects in which something has happened since."""

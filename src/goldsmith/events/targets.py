@@ -30,7 +30,7 @@ MESSAGES = {
     "https": "Must begin with https://, so that nobody on the way reads or changes what is sent." + _LIST,
     "resolves": "The host name has no address; check its spelling and the name server.",
     "loopback": "Leads to the host itself ({}), which webhooks must not reach." + _LIST,
-    "own_address": "Leads to the host itself ({} is its address), which webhooks must not reach." + _LIST,
+    "own_address": "Leads to the host itself ({}), which webhooks must not reach." + _LIST,
     "private": "Leads into a private network ({}), which webhooks must not reach." + _LIST,
     "link_local": "Leads to a link-local address ({}), which webhooks must not reach." + _LIST,
     "multicast": "Leads to a multicast address ({}), which webhooks must not reach." + _LIST,
@@ -81,7 +81,7 @@ class Targets:
             for address in addresses:
                 rule = rule_against(address) or ("own_address" if _is_own(address, port) else "")
                 if rule:
-                    raise _unsafe(rule, address)
+                    raise _unsafe(rule, url.host)
         return Target(url, addresses)
 
     def _parsed(self, text: str) -> httpx.URL:
@@ -149,5 +149,6 @@ async def _addresses(host: str, port: int) -> tuple[Address, ...]:
     return tuple(dict.fromkeys(ipaddress.ip_address(str(each[4][0])) for each in found))
 
 
-def _unsafe(rule: str, address: Address | None = None) -> Unsafe:
-    return Unsafe(rule, MESSAGES[rule].format(address))
+def _unsafe(rule: str, host: str = "") -> Unsafe:
+    """Names the host as it was given: its addresses may be nobody's business."""
+    return Unsafe(rule, MESSAGES[rule].format(host))

@@ -61,12 +61,18 @@ _OLD_LOG = prepare(
 class Webhooks:
     """The webhooks of all projects; every function runs inside the caller's transaction."""
 
-    def __init__(self, events: Events, ids: Snowflakes, changed: Callable[[], None]) -> None:
-        self._events, self._ids, self._changed = events, ids, changed
+    def __init__(self, events: Events, ids: Snowflakes) -> None:
+        self._events, self._ids = events, ids
+        self._changed: Callable[[], None] = lambda: None
+
+    def listen(self, changed: Callable[[], None]) -> None:
+        """Call `changed` (from any thread) whenever webhooks have been changed in this process."""
+        self._changed = changed
 
     def create(self, tx: Tx, project_id: str, *, url: str, sealed: str, description: str, wanted: dict[str, Any],
                enabled: bool) -> Row:  # fmt: skip
         """A new webhook, for everything that happens from now on. Raises Conflict when there are too many."""
+        tx.lock(f"webhooks {project_id}")
         if tx.scalar(_COUNT, {"project": project_id}) >= MOST:
             raise errors.CONFLICT.error(f"A project may have at most {MOST} webhooks; delete one first.")
         webhook_id = self._ids.next()

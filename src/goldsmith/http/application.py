@@ -84,20 +84,20 @@ async def _refuse(request: Request, error: Exception) -> Response:
     return render(found, operation or _operation_at(request), request_id)
 
 
+def _routes_at(request: Request) -> list[Route]:
+    """The routes with this path, whatever their method; a path that is written out goes before a parameter."""
+    found = [route for route in request.app.router.routes if route.matches(request.scope)[0] is not Match.NONE]
+    fewest = min((route.path.count("{") for route in found), default=0)
+    return [route for route in found if route.path.count("{") == fewest]
+
+
 def _methods(request: Request) -> set[str]:
-    found: set[str] = set()
-    for route in request.app.router.routes:
-        if route.matches(request.scope)[0] is not Match.NONE:
-            found |= {method for method in route.methods or () if method != "HEAD"}
-    return found
+    return {method for route in _routes_at(request) for method in route.methods or () if method != "HEAD"}
 
 
 def _operation_at(request: Request) -> Operation | None:
     """An operation with this path, whatever its method: its surface decides the shape of a 405."""
-    for route in request.app.router.routes:
-        if route.matches(request.scope)[0] is not Match.NONE:
-            return getattr(route, "operation", None)
-    return None
+    return next((getattr(route, "operation", None) for route in _routes_at(request)), None)
 
 
 class Envelope:

@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from starlette.responses import Response
 
+from goldsmith import errors
 from goldsmith.errors import ErrorKind, Problem
 from goldsmith.http.operations import Operation, Surface
 from goldsmith.http.rendering import SHAPES
@@ -92,7 +93,8 @@ def _complete(entry: dict[str, Any], operation: Operation) -> None:
     if operation.answer is not None:
         success["content"]["application/json"]["example"] = operation.answer
     if operation.content_type != "application/json":
-        success["content"] = {operation.content_type: {"schema": {"type": "string", "format": "binary"}}}
+        kept = success["content"] if operation.answer is not None else {}
+        success["content"] = {**kept, operation.content_type: {"schema": {"type": "string", "format": "binary"}}}
     if operation.example is not None:
         entry["requestBody"]["content"]["application/json"]["example"] = operation.example
     by_status: dict[int, list[ErrorKind]] = {}
@@ -104,23 +106,31 @@ def _complete(entry: dict[str, Any], operation: Operation) -> None:
 
 def _refusals(operation: Operation, kinds: list[ErrorKind]) -> dict[str, Any]:
     """The response entry for the refusals that share a status."""
-    shape = SHAPES[operation.surface]
     problem = Problem("name", "bad name ", "pattern", "No space at either end.")
     examples: dict[str, dict[str, Any]] = {}
     for kind in kinds:
         error = kind.error(details=[problem] if kind.status in {400, 409} else ())
-        examples[kind.name] = {"summary": kind.when, "value": shape(error, operation, "0" * 32)}
-    schema = _schema_of(next(iter(examples.values()))["value"], operation.surface)
+        # A path that could be read in two ways is refused before any operation is found.
+        surface = Surface.GATEWAY if kind is errors.NO_SUCH_API else operation.surface
+        examples[kind.name] = {"summary": kind.when, "value": SHAPES[surface](error, operation, "0" * 32)}
+    schemas: list[dict[str, Any]] = []
+    for example in examples.values():
+        schema = _schema_of(example["value"])
+        schemas += [schema] if schema not in schemas else []
     found: dict[str, Any] = {
         "description": " ".join(kind.when for kind in kinds),
-        "content": {"application/json": {"schema": schema, "examples": examples}},
+        "content": {"application/json": {"schema": _any_of(schemas), "examples": examples}},
     }
     if any(kind.status == 405 for kind in kinds):
         found["headers"] = {"Allow": {"schema": {"type": "string"}, "description": "Methods of this path."}}
     return found
 
 
-def _schema_of(example: dict[str, Any], surface: Surface) -> dict[str, Any]:
+def _any_of(schemas: list[dict[str, Any]]) -> dict[str, Any]:
+    return schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
+
+
+def _schema_of(example: dict[str, Any]) -> dict[str, Any]:
     detail = {
         "type": "object",
         "properties": {"field": {"type": "string"}, "value": {}, "rule": {"type": "string"},
@@ -128,7 +138,7 @@ def _schema_of(example: dict[str, Any], surface: Surface) -> dict[str, Any]:
         "required": ["field", "value", "rule", "message"],
     }  # fmt: skip
     if set(example) == {"error"}:
-        return {"type": "object", "properties": {"error": _schema_of(example["error"], surface)}, "required": ["error"]}
+        return {"type": "object", "properties": {"error": _schema_of(example["error"])}, "required": ["error"]}
     kinds = {str: "string", int: "integer"}
     properties: dict[str, Any] = {
         name: {"type": kinds[type(value)]} for name, value in example.items() if name != "details"

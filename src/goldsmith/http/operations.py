@@ -116,7 +116,9 @@ class Operation:
             kinds += [errors.FORBIDDEN, errors.TOO_MANY_REQUESTS]
         if self.is_in_project:
             kinds += [errors.FOREIGN_PROJECT]
-        if self.method in {"POST", "PUT", "PATCH"}:
+        if "{" in self.path:
+            kinds += [errors.NO_SUCH_API]
+        if self.method in {"POST", "PUT", "PATCH"} or self.example is not None:
             kinds += [errors.BODY_TOO_LARGE, errors.UNSUPPORTED_MEDIA_TYPE]
         kinds += [errors.INVALID]
         return tuple(dict.fromkeys(kinds))

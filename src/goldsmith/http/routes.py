@@ -127,7 +127,7 @@ class OperationRoute(APIRoute):
         request.state.call = call
         if operation.is_public:
             self.limits.login(call.source_ip)
-            _require_json(request, body)
+            self._require_json(request, body)
             return call
         try:
             call.caller = await self.gate.authenticate(
@@ -145,13 +145,17 @@ class OperationRoute(APIRoute):
         self.limits.caller(call.caller)
         if body and not operation.accepts_unsigned_payload:
             _require_signed_payload(request, call.caller)
-        _require_json(request, body)
+        self._require_json(request, body)
         touched_by = operation.touched_by()
         await self.gate.admit(call, None if touched_by is None else lambda: touched_by(call, body))
         call.service_transaction_id = _short_header(request, "service-transaction-id")
         call.linked_id = _short_header(request, "x-linked-id")
         call.idempotency_key = _short_header(request, "idempotency-key", 255)
         return call
+
+    def _require_json(self, request: Request, body: bytes) -> None:
+        if body and (self.body_field is not None or request.method not in {"GET", "DELETE", "HEAD"}):
+            _require_utf8_json(request, body)
 
     async def _refuse(self, error: RequestValidationError, call: Call) -> ServiceError:
         problems = problems_of(error.errors())
@@ -180,9 +184,7 @@ def _require_signed_payload(request: Request, caller: Caller) -> None:
         )
 
 
-def _require_json(request: Request, body: bytes) -> None:
-    if not body or request.method in {"GET", "DELETE", "HEAD"}:
-        return
+def _require_utf8_json(request: Request, body: bytes) -> None:
     sent = request.headers.get("content-type", "")
     media, _, parameters = sent.partition(";")
     charset = parameters.strip().lower().removeprefix("charset=").strip('"')
@@ -190,16 +192,10 @@ def _require_json(request: Request, body: bytes) -> None:
         raise errors.UNSUPPORTED_MEDIA_TYPE.error(
             f"The body must be sent as application/json in UTF-8, not as {sent or 'nothing'!r}."[:255]
         )
-    if not _is_utf8(body):
-        raise errors.refusal([errors.Problem("", None, "json", "The body is not UTF-8 text.")])
-
-
-def _is_utf8(body: bytes) -> bool:
     try:
         body.decode()
     except UnicodeDecodeError:
-        return False
-    return True
+        raise errors.refusal([errors.Problem("", None, "json", "The body is not UTF-8 text.")]) from None
 
 
 def from_http(error: HTTPException) -> ServiceError:

@@ -18,7 +18,7 @@ from goldsmith.http.operations import Access, Call, Resource, Touched
 from goldsmith.iam.policies.evaluate import Decision, PolicySet, Request
 from goldsmith.iam.policies.explain import Reason, explain, explain_dependency
 from goldsmith.iam.policies.keys import ENTERPRISE_PROJECT
-from goldsmith.iam.principal import facts_of
+from goldsmith.iam.principal import facts_of, is_global
 from goldsmith.iam.service import Caller, Iam
 from goldsmith.iam.tokens import wire_time
 
@@ -80,7 +80,7 @@ class Admission:
         self, call: Call, policies: PolicySet, action: str, resources: Sequence[Resource], context: Context
     ) -> Decision:
         """The decision on the first resource that is refused, else on the last; its context then has the facts."""
-        caller, project = call.caller, call.project_id or caller_project(call)
+        caller, project = call.caller, project_of(call)
         decision, plain = None, dict(context)
         for resource in resources or (None,):
             names = [self.urn(call, resource)] if resource is not None else []
@@ -98,7 +98,7 @@ class Admission:
         """Whether a list may be empty instead of refused: each of its entries is decided by itself."""
         if decision.reason is Reason.EXPLICIT_DENY:
             return False
-        action, project = call.operation.action or "", call.project_id or caller_project(call)
+        action, project = call.operation.action or "", project_of(call)
         session = call.caller.session_policy
         is_in_reach = call.caller.is_root or policies.could_allow(action, project_id=project)
         return is_in_reach and (session is None or session.could_allow(action, project_id=project))
@@ -109,7 +109,7 @@ class Admission:
         def sees(resources: Iterable[Resource]) -> list[bool]:
             candidates = [(self.urn(call, each), context | _facts_of(each)) for each in resources]
             return policies.visible(
-                call.operation.action or "", candidates, project_id=call.project_id or caller_project(call),
+                call.operation.action or "", candidates, project_id=project_of(call),
                 is_root=caller.is_root, session=caller.session_policy,
             )  # fmt: skip
 
@@ -119,7 +119,7 @@ class Admission:
         self, call: Call, policies: PolicySet, context: Context, resources: Sequence[Resource]
     ) -> None:
         """The further permissions, on everything of their service, in the enterprise projects that are touched."""
-        caller, project = call.caller, call.project_id or caller_project(call)
+        caller, project = call.caller, project_of(call)
         for needed in call.operation.dependencies:
             for resource in resources or (None,):
                 facts = context | _facts_of(resource)
@@ -171,7 +171,7 @@ class Admission:
             "user_id": call.caller.user_id, "user": call.caller.user_name, "operation": call.operation.name,
             "action": action, "missing_dependency": missing, "resource": resource, "reason": str(decision.reason),
             "policy_id": decision.policy_id, "policy": decision.policy_name, "statement": decision.statement,
-            "project_id": call.project_id or caller_project(call), "context": dict(context),
+            "project_id": project_of(call), "context": dict(context),
             "request_id": call.request_id,
         }  # fmt: skip
         refused = errors.FORBIDDEN.error(message)
@@ -179,9 +179,14 @@ class Admission:
         return refused
 
 
-def caller_project(call: Call) -> str | None:
-    """The project of a call whose path names none: that of the credential."""
-    return call.caller.project_id
+def project_of(call: Call) -> str | None:
+    """The project a call is decided in: that of the path, else that of the credential; none for global services.
+
+    Otherwise the administrator of one project would administer the account, with a token for that project.
+    """
+    if call.project_id:
+        return call.project_id
+    return None if is_global(call.operation.action or "") else call.caller.project_id
 
 
 def _facts_of(resource: Resource | None) -> Context:

@@ -16,7 +16,7 @@ from goldsmith.iam.directory import Person
 from goldsmith.iam.keys import KeyFileProblem
 from goldsmith.iam.policies.evaluate import Decision, Request
 from goldsmith.iam.policies.explain import explain_dependency
-from goldsmith.iam.principal import facts_of
+from goldsmith.iam.principal import facts_of, is_global
 from goldsmith.iam.service import Iam
 from goldsmith.iam.tokens import wire_time
 
@@ -140,7 +140,8 @@ class DecisionsApi:
         policies = await self._iam.policies_of(person.user_id)
 
         def ask(what: str, names: list[str]) -> Decision:
-            return policies.decide(Request(what, names, context, project_id, person.is_root))
+            project = None if is_global(what) else project_id
+            return policies.decide(Request(what, names, context, project, person.is_root))
 
         try:
             decision = ask(action, [resource] if resource else [])

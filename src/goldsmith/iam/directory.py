@@ -83,7 +83,7 @@ _PROJECT_BY_NAME = prepare(
     PROJECT.where(projects.c.domain_id == bindparam("domain_id"), projects.c.name == bindparam("name"))
 )
 _ENDED = prepare(
-    select(func.max(revocations.c.not_before)).where(
+    select(func.max(revocations.c.not_before).label("ended")).where(
         or_(
             (revocations.c.kind == "token") & (revocations.c.subject == bindparam("token_id")),
             (revocations.c.kind == "user") & (revocations.c.subject == bindparam("user_id")),
@@ -186,7 +186,7 @@ class Directory:
         if ended is None:
             generation = self._ended.generation
             row = await self._first(_ENDED, token_id=token_id, user_id=user_id)
-            ended = -1 if row is None or row[0] is None else row[0]  # type: ignore[index]
+            ended = -1 if row is None or row["ended"] is None else row["ended"]
             self._ended.put(token_id, ended, generation)
         return issued_at <= ended
 

@@ -3,9 +3,9 @@
 System policies are not here: they come with the program, and are granted by their ids like those that are.
 """
 
-from sqlalchemy import Column, ForeignKey, Index, Integer, Table, Text, UniqueConstraint
+from sqlalchemy import Column, ForeignKey, Index, Table, UniqueConstraint, text
 
-from goldsmith.store import metadata
+from goldsmith.store import Integer, Text, metadata
 
 domains = Table(
     "iam_domains",
@@ -44,9 +44,9 @@ users = Table(
     Column("password_changed_at", Integer, nullable=False, server_default="0"),
     Column("must_change_password", Integer, nullable=False, server_default="0"),
     Column("access_mode", Text, nullable=False, server_default="default"),
-    Column("email", Text, nullable=False, server_default=""),
-    Column("areacode", Text, nullable=False, server_default=""),
-    Column("phone", Text, nullable=False, server_default=""),
+    Column("email", Text, nullable=False, server_default=text("''")),
+    Column("areacode", Text, nullable=False, server_default=text("''")),
+    Column("phone", Text, nullable=False, server_default=text("''")),
     UniqueConstraint("domain_id", "name"),
 )
 """`must_change_password` and `access_mode` are kept and shown for consoles; nothing is decided by them."""

@@ -22,3 +22,12 @@ def facts_of(who: Caller | Person, region: str) -> dict[str, Any]:
         "g:MFAPresent": "false",
         "g:RequestedRegion": region,
     }
+
+
+GLOBAL_SERVICES = frozenset({"iam", "eps", "sts"})
+"""Services that stand above projects: grants for projects do not reach them."""
+
+
+def is_global(action: str) -> bool:
+    """Whether the action is one of a service that knows no projects."""
+    return action.partition(":")[0].lower() in GLOBAL_SERVICES

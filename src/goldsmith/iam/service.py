@@ -186,6 +186,7 @@ class Iam:
         """
 
         def whole(tx: Tx) -> T:
+            tx.lock("iam")
             result = work(tx)
             bump(tx)
             tx.after_commit(self.forget)

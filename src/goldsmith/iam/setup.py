@@ -7,7 +7,7 @@ import string
 from dataclasses import dataclass
 from uuid import uuid4
 
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 
 from goldsmith.iam.models import access_keys, domains, projects, users
 from goldsmith.iam.secrets import Passwords, SecretBox
@@ -88,6 +88,16 @@ def add_account(tx: Tx, account: Account, box: SecretBox, password_hash: str) ->
             sealed_secret=box.seal(account.secret_key), **made,
         )
     )  # fmt: skip
+
+
+def has_account(tx: Tx) -> bool:
+    """Whether the database has any account."""
+    return tx.scalar(select(domains.c.id).limit(1)) is not None
+
+
+def knows_key(tx: Tx, access_key: str) -> bool:
+    """Whether the database has this access key."""
+    return tx.scalar(select(access_keys.c.user_id).where(access_keys.c.access_key == access_key)) is not None
 
 
 def create_account(

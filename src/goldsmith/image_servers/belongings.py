@@ -42,10 +42,11 @@ class Belongings:
 
     def release_machine(self, tx: Tx, instance_id: str, port_id: str) -> None:
         """Give back a machine's address, room and quota; nothing happens for what was given back already."""
-        self._rooms.networks.release(tx, port_id)
+        # In the order in which they are claimed, so that the two never wait for each other.
         released = self._rooms.placement.release(tx, instance_id)
         if released is not None:
             self._rooms.tenancy.release_quota(tx, released.project_id, released.size.quota)
+        self._rooms.networks.release(tx, port_id)
 
 
 def _owner(tx: Tx, query: Prepared, project_id: str, subject: str) -> Owner | None:

@@ -3,9 +3,9 @@
 `spec` is what was asked and planned, as JSON (see `service.Plan`): the parts of the request that no answer shows.
 """
 
-from sqlalchemy import Column, Index, Integer, Table, Text, UniqueConstraint
+from sqlalchemy import Column, Index, Table, UniqueConstraint
 
-from goldsmith.store import metadata
+from goldsmith.store import Integer, Text, metadata
 
 image_servers = Table(
     "image_servers",

@@ -7,7 +7,7 @@ workflow, which carries it to the end or gives everything back.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import bindparam, delete, func, insert, select, update
@@ -15,15 +15,18 @@ from sqlalchemy import bindparam, delete, func, insert, select, update
 from goldsmith import errors
 from goldsmith.clouds.port import PortSpec
 from goldsmith.errors import Problem, Problems
+from goldsmith.events.service import Events
+from goldsmith.events.types import EventType, Subject
 from goldsmith.ids import Snowflakes, new_uuid
 from goldsmith.image_servers.belongings import Belongings
 from goldsmith.image_servers.models import image_server_counts, image_servers
 from goldsmith.image_servers.preflight import Owner, Plan, Preflight, Rooms, name_problem
 from goldsmith.image_servers.schemas import CreateImageServer, UpdateImageServer
 from goldsmith.image_servers.states import Event, Status, sources, target
-from goldsmith.jobs.service import Jobs, JobType, Origin
+from goldsmith.jobs.notices import common_enterprise_project
+from goldsmith.jobs.service import ACCEPTING, Jobs, JobType, Origin
 from goldsmith.server_groups.service import ServerGroups
-from goldsmith.store import Row, Tx, document, prepare
+from goldsmith.store import Row, Tx, contains, document, prepare
 from goldsmith.workflows import Queue
 
 CREATE, DELETE, FORGET = "create_image_server", "delete_image_server", "forget_image_server"
@@ -39,11 +42,13 @@ _UPDATE = prepare(
     .where(_i.id == bindparam("of"), _i.project_id == bindparam("project"))
     .values(name=bindparam("new_name"), description=bindparam("new_description"), update_time=bindparam("at"))
 )
+SHOWN = (_i.id, _i.project_id, _i.name, _i.status, _i.enterprise_project_id)
 _MOVE = {
     event: prepare(
         update(image_servers)
         .where(_i.id == bindparam("of"), _i.status.in_(sources(event)))
         .values(status=target(event).value, workflow_id=bindparam("by"), update_time=bindparam("at"))
+        .returning(*SHOWN)
     )
     for event in Event
 }
@@ -57,7 +62,7 @@ _EMPTIED = prepare(
     .where(_i.id == bindparam("of"))
     .values(server_group_id="", server_id="", instance_id="", app_group_id="")
 )
-_REMOVE = prepare(delete(image_servers).where(_i.id == bindparam("of")).returning(_i.project_id))
+_REMOVE = prepare(delete(image_servers).where(_i.id == bindparam("of")).returning(*SHOWN))
 _n = image_server_counts.c
 _COUNT = prepare(select(_n.servers).where(_n.project_id == bindparam("project")))
 _COUNT_FIRST = prepare(insert(image_server_counts))
@@ -78,8 +83,11 @@ _PAGE = prepare(
 class ImageServers:
     """The image servers of all projects; every function runs inside the caller's transaction."""
 
-    def __init__(self, rooms: Rooms, jobs: Jobs, groups: ServerGroups, queue: Queue, ids: Snowflakes) -> None:
+    def __init__(
+        self, rooms: Rooms, jobs: Jobs, groups: ServerGroups, queue: Queue, ids: Snowflakes, events: Events
+    ) -> None:
         self._rooms, self._jobs, self._groups, self._queue, self._ids = rooms, jobs, groups, queue, ids
+        self._events = events
 
     def problems(self, tx: Tx, owner: Owner, request: CreateImageServer) -> list[Problem]:
         """Everything that keeps `request` from being accepted now; some of its fields may be None."""
@@ -90,20 +98,25 @@ class ImageServers:
 
         With `keep_on_failure` a creation that fails leaves everything as it is, to be looked at or retried.
         """
+        tx.lock(ACCEPTING)
         preflight = Preflight(self._rooms, tx, Owner(origin.project_id, origin.domain_id), request)
         found = preflight.check()
         if found:
             raise errors.refusal(found)
         plan = preflight.plan
-        job_id = self._jobs.open(tx, origin, JobType.CREATE_SERVER, sub_jobs_total=1)
+        project = request.enterprise_project_id or DEFAULT_ENTERPRISE_PROJECT
+        job_id = self._jobs.open(
+            tx, origin, JobType.CREATE_SERVER, sub_jobs_total=1, enterprise_project_id=project
+        )
         server_id, workflow_id = self._ids.next(), self._ids.next()
         parameters = self._claim(tx, origin.project_id, server_id, request, plan)
         parameters["keep_on_failure"] = keep_on_failure
-        self._insert(tx, origin.project_id, server_id, workflow_id, request, parameters)
+        made = self._insert(tx, origin.project_id, server_id, workflow_id, request, parameters)
         self._jobs.add_sub_job(
             tx, job_id, origin.project_id, JobType.CREATE_SERVER, workflow_id=workflow_id, resource_id=server_id,
-            resource_name=request.name,
+            resource_name=request.name, enterprise_project_id=project,
         )  # fmt: skip
+        self._tell(tx, EventType.IMAGE_SERVER_CREATED, made, job_id=job_id)
         self._queue.put(tx, workflow_id, CREATE, server_id, parameters)
         return job_id
 
@@ -163,24 +176,23 @@ class ImageServers:
     def _insert(
         self, tx: Tx, project_id: str, server_id: str, workflow_id: str, request: CreateImageServer,
         plan: dict[str, Any],
-    ) -> None:  # fmt: skip
+    ) -> dict[str, Any]:  # fmt: skip
         ref, now = request.image_ref, tx.now
         image_ref = {"id": ref.id, "image_type": ref.image_type, "spce_code": ref.spce_code or "",
                      "product_id": ref.product_id or ""}  # fmt: skip
         accounts = [account.model_dump(exclude_none=True) for account in request.authorize_accounts]
-        tx.run(
-            _INSERT,
-            {
-                "id": server_id, "project_id": project_id, "name": request.name,
-                "description": request.description or "", "status": Status.CREATING.value,
-                "image_ref": document(image_ref), "authorize_accounts": document(accounts),
-                "enterprise_project_id": plan["enterprise_project_id"],
-                "spec": document(plan), "server_group_id": plan["server_group_id"],
-                "app_group_id": "", "server_id": "", "instance_id": "", "image_id": "", "workflow_id": workflow_id,
-                "create_time": now, "update_time": now,
-            },
-        )  # fmt: skip
+        row = {
+            "id": server_id, "project_id": project_id, "name": request.name,
+            "description": request.description or "", "status": Status.CREATING.value,
+            "image_ref": document(image_ref), "authorize_accounts": document(accounts),
+            "enterprise_project_id": plan["enterprise_project_id"],
+            "spec": document(plan), "server_group_id": plan["server_group_id"],
+            "app_group_id": "", "server_id": "", "instance_id": "", "image_id": "", "workflow_id": workflow_id,
+            "create_time": now, "update_time": now,
+        }  # fmt: skip
+        tx.run(_INSERT, row)
         _count(tx, project_id, 1)
+        return row
 
     def find(self, tx: Tx, project_id: str, server_id: str) -> Row | None:
         """The image server, or None when this project has none with this id."""
@@ -206,7 +218,7 @@ class ImageServers:
             return tx.scalar(_COUNT, {"project": project_id}) or 0, list(page)
         wanted = [_i.project_id == project_id]
         if name:
-            wanted.append(func.instr(func.lower(_i.name), name.lower()) > 0)
+            wanted.append(contains(_i.name, name))
         if server_id:
             wanted.append(_i.id == server_id)
         if enterprise_project_id is not None:
@@ -228,6 +240,7 @@ class ImageServers:
 
     def update(self, tx: Tx, project_id: str, server_id: str, change: UpdateImageServer) -> None:
         """Rename or describe; raises NotFound, or Conflict when the name is in use."""
+        tx.lock(ACCEPTING)
         row = self.require(tx, project_id, server_id)
         name = change.name if change.name is not None else row["name"]
         description = change.description if change.description is not None else row["description"]
@@ -238,13 +251,20 @@ class ImageServers:
             _UPDATE,
             {"of": server_id, "project": project_id, "new_name": name, "new_description": description, "at": tx.now},
         )
+        changed = {each: row[each] for each in ("id", "project_id", "status", "enterprise_project_id")}
+        if name != row["name"]:
+            self._tell(tx, EventType.IMAGE_SERVER_RENAMED, {**changed, "name": name}, former_name=row["name"])
+        if description != row["description"]:
+            self._tell(tx, EventType.IMAGE_SERVER_DESCRIBED, {**changed, "name": name}, description=description)
 
     def delete(self, tx: Tx, origin: Origin, server_ids: list[str], *, recursive: bool) -> str:
         """Start the deletion of several servers; returns the job's id. Unknown ids are ignored.
 
         Raises Conflict, with nothing started, when one of them is being created or built.
         """
-        rows = [row for row in (self.find(tx, origin.project_id, each) for each in server_ids) if row is not None]
+        tx.lock(ACCEPTING)
+        found = (self._settled(tx, origin.project_id, each) for each in server_ids)
+        rows = [row for row in found if row is not None]
         problems = Problems()
         for number, server_id in enumerate(server_ids):
             if server_id in server_ids[:number]:
@@ -254,14 +274,24 @@ class ImageServers:
                 text = f"The image server is {row['status']}; wait until its job has ended."
                 problems.add("items", row["id"], "status", text, conflict=True)
         problems.raise_if_any()
-        job_id = self._jobs.open(tx, origin, JobType.DELETE_SERVER, sub_jobs_total=len(rows))
+        job_id = self._jobs.open(
+            tx, origin, JobType.DELETE_SERVER, sub_jobs_total=len(rows),
+            enterprise_project_id=common_enterprise_project(rows),
+        )  # fmt: skip
         for row in rows:
             workflow_id = self._start_deletion(tx, row, recursive=recursive)
             self._jobs.add_sub_job(
                 tx, job_id, origin.project_id, JobType.DELETE_SERVER, workflow_id=workflow_id,
-                resource_id=row["id"], resource_name=row["name"],
+                resource_id=row["id"], resource_name=row["name"], enterprise_project_id=row["enterprise_project_id"],
             )  # fmt: skip
         return job_id
+
+    def _settled(self, tx: Tx, project_id: str, server_id: str) -> Row | None:
+        """The image server; while it is being deleted, its deletion cannot end before this transaction."""
+        row = self.find(tx, project_id, server_id)
+        if row is not None and row["status"] == Status.DELETING and not self._queue.keep_alive(tx, row["workflow_id"]):
+            return self.find(tx, project_id, server_id)
+        return row
 
     def _start_deletion(self, tx: Tx, row: Row, *, recursive: bool) -> str:
         if row["status"] == Status.DELETING:
@@ -276,7 +306,16 @@ class ImageServers:
 
     def move(self, tx: Tx, server_id: str, event: Event, workflow_id: str) -> None:
         """Make one move of the state machine; nothing happens where it is not legal."""
-        tx.run(_MOVE[event], {"of": server_id, "by": workflow_id, "at": tx.now})
+        row = tx.row(_MOVE[event], {"of": server_id, "by": workflow_id, "at": tx.now})
+        if row is not None:
+            self._tell(tx, EventType.IMAGE_SERVER_STATUS_CHANGED, row)
+
+    def _tell(self, tx: Tx, event_type: EventType, row: Mapping[str, Any], **more: object) -> None:
+        """Let subscribers and webhooks know, in the transaction of the change."""
+        server_id, project = row["id"], row["enterprise_project_id"]
+        data = {"id": server_id, "name": row["name"], "status": row["status"], "enterprise_project_id": project, **more}
+        subject = Subject(row["project_id"], server_id, project, resource_id=server_id)
+        self._events.emit(tx, event_type, subject, data)
 
     def note_created(self, tx: Tx, server_id: str, *, app_server_id: str, instance_id: str, app_group_id: str) -> None:
         """Show the ids of what was made."""
@@ -288,9 +327,10 @@ class ImageServers:
 
     def remove(self, tx: Tx, server_id: str) -> None:
         """Remove the record."""
-        project_id = tx.scalar(_REMOVE, {"of": server_id})
-        if project_id is not None:
-            _count(tx, project_id, -1)
+        row = tx.row(_REMOVE, {"of": server_id})
+        if row is not None:
+            _count(tx, row["project_id"], -1)
+            self._tell(tx, EventType.IMAGE_SERVER_DELETED, row)
 
     def release_claims(self, tx: Tx, plan: dict[str, Any]) -> None:
         """Give back address, room, quota and server group; nothing happens for what was given back already."""

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from itertools import compress
 from typing import Any
 
-from sqlalchemy import Column, and_, false, literal, or_, select
+from sqlalchemy import Column, and_, false, func, literal, or_, select
 from sqlalchemy.sql.elements import ColumnElement
 
 from goldsmith.images.models import images
@@ -67,8 +67,8 @@ def with_tag(tag: str | None) -> list[ColumnElement[bool]]:
     element = json.dumps(tag)
     return [
         or_(
-            images.c.tags.startswith(f"[{element}", autoescape=True),
-            images.c.tags.contains(f", {element}", autoescape=True),
+            func.instr(images.c.tags, f"[{element}") == 1,
+            func.instr(images.c.tags, f", {element}") > 0,
         )
     ]
 

@@ -4,9 +4,9 @@
 which the cloud holds the image. `declared` rows come from the catalogue file; the wire cannot delete them.
 """
 
-from sqlalchemy import Column, ForeignKey, Index, Integer, Table, Text
+from sqlalchemy import Column, ForeignKey, Index, Table
 
-from goldsmith.store import metadata
+from goldsmith.store import Integer, Text, metadata
 
 images = Table(
     "images",

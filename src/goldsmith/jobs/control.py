@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from goldsmith import errors
-from goldsmith.jobs.service import ENDED, Jobs
+from goldsmith.jobs.service import ACCEPTING, ENDED, Jobs
 from goldsmith.store import Row, Tx
 from goldsmith.workflows import Queue
 
@@ -24,17 +24,23 @@ class JobControl:
         if not open_ones:
             raise errors.CONFLICT.error(f"The job '{job_id}' has ended; there is nothing to cancel.")
         reason = f"The job was cancelled by {who}."
+        has_begun = False
         for row in open_ones:
             if row["status"] in {"ABORTING", "ROLLBACK"}:
+                has_begun = True
                 continue
             if not self._queue.can_cancel(tx, row["workflow_id"]):
                 text = f"A job of type {row['job_type']} cannot be undone; wait until it has ended."
                 raise errors.CONFLICT.error(text)
-            self._queue.cancel(tx, row["workflow_id"], reason)
-            self._jobs.rolling_back(tx, row["workflow_id"], reason, aborted=True)
+            if self._queue.cancel(tx, row["workflow_id"], reason):
+                self._jobs.rolling_back(tx, row["workflow_id"], reason, aborted=True)
+                has_begun = True
+        if not has_begun:  # it ended at this very moment
+            raise errors.CONFLICT.error(f"The job '{job_id}' has ended; there is nothing to cancel.")
 
     def retry(self, tx: Tx, project_id: str, job_id: str) -> None:
         """Go on with a failed job from its failed step. Raises NotFound, or Conflict when nothing of it was kept."""
+        tx.lock(ACCEPTING)
         failed = [row for row in self._sub_jobs(tx, project_id, job_id) if row["status"] == "FAILED"]
         resumed = [self._queue.resume(tx, row["workflow_id"]) for row in failed]
         if not any(resumed):

@@ -5,9 +5,9 @@ Several sub jobs may follow the same workflow: whoever asks for the deletion of 
 already gets a job of their own that ends with the first.
 """
 
-from sqlalchemy import Column, ForeignKey, Index, Integer, Table, Text, text
+from sqlalchemy import Column, ForeignKey, Index, Table, text
 
-from goldsmith.store import metadata
+from goldsmith.store import Integer, Text, metadata
 
 jobs = Table(
     "jobs",
@@ -22,6 +22,7 @@ jobs = Table(
     Column("sub_jobs_total", Integer, nullable=False),
     Column("service_transaction_id", Text, nullable=False),
     Column("linked_id", Text, nullable=False),
+    Column("enterprise_project_id", Text),
 )
 Index("ix_jobs_list", jobs.c.project_id, jobs.c.job_type, jobs.c.id)
 Index("ix_jobs_running", jobs.c.user_id, sqlite_where=text("status = 'RUNNING'"),
@@ -42,6 +43,7 @@ sub_jobs = Table(
     Column("error_code", Text, nullable=False),
     Column("error_message", Text, nullable=False),
     Column("workflow_id", Text, nullable=False),
+    Column("enterprise_project_id", Text),
 )
 Index("ix_sub_jobs_job", sub_jobs.c.job_id)
 Index("ix_sub_jobs_workflow", sub_jobs.c.workflow_id)

@@ -51,6 +51,7 @@ def once(tx: Tx, key: RequestKey | None, accept: Callable[[], str]) -> str:
     """
     if key is None:
         return accept()
+    tx.lock(f"request {key.project_id} {key.operation} {key.key}")
     known = tx.row(_FIND, {"project": key.project_id, "what": key.operation, "by": key.key})
     if known is not None:
         if known["fingerprint"] != key.fingerprint:

@@ -6,14 +6,18 @@ section 9). It ends when its last sub job has; FAILED when any of them failed.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, bindparam, case, delete, func, insert, select, update
 
+from goldsmith.events.service import Events
+from goldsmith.events.types import EventType
 from goldsmith.ids import Snowflakes
 from goldsmith.jobs.models import jobs, sub_jobs
+from goldsmith.jobs.notices import Notices
 from goldsmith.store import Row, Tx, prepare
 
 FAILURE_CODE = "WKS.00129901"
@@ -34,13 +38,19 @@ IMAGE_JOB_TYPES = (JobType.CREATE_SERVER, JobType.CREATE_SERVER_IMAGE, JobType.D
 
 
 ENDED = ("SUCCESS", "FAILED")
+ACCEPTING = "accept"
+"""The lock (`Tx.lock`) of whatever starts, changes or removes servers and groups; taken before anything is looked at."""
 
 _j, _s = jobs.c, sub_jobs.c
 _INSERT_JOB, _INSERT_SUB_JOB = prepare(insert(jobs)), prepare(insert(sub_jobs))
 _OF_WORKFLOW = _s.workflow_id == bindparam("workflow")
 _STARTED = prepare(
-    update(sub_jobs).where(_OF_WORKFLOW, _s.status == "WAITING").values(status="RUNNING", begin_time=bindparam("at"))
+    update(sub_jobs)
+    .where(_OF_WORKFLOW, _s.status == "WAITING")
+    .values(status="RUNNING", begin_time=bindparam("at"))
+    .returning(sub_jobs)
 )
+_OPEN_OF_WORKFLOW = prepare(select(sub_jobs).where(_OF_WORKFLOW, _s.status.not_in(ENDED)))
 _BACK = prepare(
     update(sub_jobs)
     .where(_OF_WORKFLOW, _s.status.not_in(ENDED))
@@ -48,14 +58,15 @@ _BACK = prepare(
         status=case((_s.status == "ABORTING", "ABORTING"), else_=bindparam("to")), error_code=bindparam("code"),
         error_message=bindparam("message"),
     )
+    .returning(sub_jobs)
 )  # fmt: skip
 _REOPENED = prepare(
     update(sub_jobs)
     .where(_OF_WORKFLOW, _s.status == "FAILED", _s.job_type == "CREATE_SERVER")
     .values(status="RUNNING", end_time=None, error_code="", error_message="")
-    .returning(_s.job_id)
+    .returning(sub_jobs)
 )
-_REOPEN = prepare(update(jobs).where(_j.id == bindparam("job")).values(status="RUNNING", end_time=None))
+_REOPEN = prepare(update(jobs).where(_j.id == bindparam("job")).values(status="RUNNING", end_time=None).returning(jobs))
 _ENDED = prepare(
     update(sub_jobs)
     .where(_OF_WORKFLOW, _s.status.not_in(ENDED))
@@ -63,7 +74,7 @@ _ENDED = prepare(
         status=bindparam("to"), end_time=bindparam("at"), error_code=bindparam("code"),
         error_message=bindparam("message"),
     )
-    .returning(_s.job_id)
+    .returning(sub_jobs)
 )  # fmt: skip
 _OPEN = prepare(
     select(func.count()).select_from(sub_jobs).where(_s.job_id == bindparam("job"), _s.status.not_in(ENDED))
@@ -72,6 +83,7 @@ _FAILED = prepare(
     select(func.count()).select_from(sub_jobs).where(_s.job_id == bindparam("job"), _s.status == "FAILED")
 )
 _CLOSE = prepare(update(jobs).where(_j.id == bindparam("job")).values(status=bindparam("to"), end_time=bindparam("at")))
+_JOB = prepare(select(jobs).where(_j.id == bindparam("job")))
 _FIND = prepare(select(jobs).where(_j.id == bindparam("id"), _j.project_id == bindparam("project")))
 _RUNNING_OF = prepare(select(_j.id).where(_j.user_id == bindparam("user"), _j.status == "RUNNING").limit(1))
 _SUB_JOBS_OF = prepare(select(sub_jobs).where(_s.job_id == bindparam("job")).order_by(_s.id))
@@ -99,26 +111,32 @@ class Origin:
 class Jobs:
     """The jobs of all projects; every function runs inside the caller's transaction."""
 
-    def __init__(self, ids: Snowflakes) -> None:
-        self._ids = ids
+    def __init__(self, ids: Snowflakes, events: Events) -> None:
+        self._ids, self._notices = ids, Notices(events)
 
-    def open(self, tx: Tx, origin: Origin, job_type: JobType, *, sub_jobs_total: int) -> str:
-        """A new job, RUNNING, or SUCCESS at once when it has nothing to do; returns its id."""
+    def open(
+        self, tx: Tx, origin: Origin, job_type: JobType, *, sub_jobs_total: int,
+        enterprise_project_id: str | None = None,
+    ) -> str:  # fmt: skip
+        """A new job, RUNNING, or SUCCESS at once when it has nothing to do; returns its id.
+
+        `enterprise_project_id` is None when it is about several of them.
+        """
         job_id, now = self._ids.next(), tx.now
-        tx.run(
-            _INSERT_JOB,
-            {
-                "id": job_id, "project_id": origin.project_id, "user_id": origin.user_id, "job_type": job_type.value,
-                "status": "RUNNING" if sub_jobs_total else "SUCCESS", "begin_time": now,
-                "end_time": None if sub_jobs_total else now, "sub_jobs_total": sub_jobs_total,
-                "service_transaction_id": origin.service_transaction_id, "linked_id": origin.linked_id,
-            },
-        )  # fmt: skip
+        row = {
+            "id": job_id, "project_id": origin.project_id, "user_id": origin.user_id, "job_type": job_type.value,
+            "status": "RUNNING" if sub_jobs_total else "SUCCESS", "begin_time": now,
+            "end_time": None if sub_jobs_total else now, "sub_jobs_total": sub_jobs_total,
+            "service_transaction_id": origin.service_transaction_id, "linked_id": origin.linked_id,
+            "enterprise_project_id": enterprise_project_id,
+        }  # fmt: skip
+        tx.run(_INSERT_JOB, row)
+        self._notices.job(tx, EventType.JOB_STARTED if sub_jobs_total else EventType.JOB_ENDED, row)
         return job_id
 
     def add_sub_job(
         self, tx: Tx, job_id: str, project_id: str, job_type: JobType, *, workflow_id: str, resource_id: str,
-        resource_name: str,
+        resource_name: str, enterprise_project_id: str | None = None,
     ) -> str:  # fmt: skip
         """A sub job that follows a workflow; returns its id."""
         sub_job_id = self._ids.next()
@@ -128,32 +146,52 @@ class Jobs:
                 "id": sub_job_id, "job_id": job_id, "project_id": project_id, "job_type": job_type.value,
                 "status": "WAITING", "begin_time": tx.now, "end_time": None, "resource_id": resource_id,
                 "resource_name": resource_name, "error_code": "", "error_message": "", "workflow_id": workflow_id,
+                "enterprise_project_id": enterprise_project_id,
             },
         )  # fmt: skip
         return sub_job_id
 
     def started(self, tx: Tx, workflow_id: str) -> None:
         """A worker has begun: the sub jobs are RUNNING."""
-        tx.run(_STARTED, {"workflow": workflow_id, "at": tx.now})
+        for row in tx.rows(_STARTED, {"workflow": workflow_id, "at": tx.now}):
+            self._notices.sub_job(tx, EventType.SUB_JOB_STARTED, row)
+
+    def progressed(self, tx: Tx, workflow_id: str, *, step: str, state: str, percent: int) -> None:
+        """A step of the workflow is `done` or `undone`."""
+        for row in tx.rows(_OPEN_OF_WORKFLOW, {"workflow": workflow_id}):
+            self._notices.sub_job(tx, EventType.SUB_JOB_PROGRESS, row, step=step, step_state=state, percent=percent)
 
     def rolling_back(self, tx: Tx, workflow_id: str, error: str, *, aborted: bool = False) -> None:
         """Undoing has begun, or will soon, because of `error`: ROLLBACK, or ABORTING when somebody cancelled."""
         to = "ABORTING" if aborted else "ROLLBACK"
-        tx.run(_BACK, {"workflow": workflow_id, "to": to, "code": FAILURE_CODE, "message": error})
+        values = {"workflow": workflow_id, "to": to, "code": FAILURE_CODE, "message": error}
+        for row in tx.rows(_BACK, values):
+            self._notices.sub_job(tx, EventType.SUB_JOB_ROLLING_BACK, row)
 
     def reopened(self, tx: Tx, workflow_id: str) -> None:
         """A kept workflow goes on: its sub jobs and their jobs are RUNNING again."""
-        for job_id in {row["job_id"] for row in tx.rows(_REOPENED, {"workflow": workflow_id})}:
-            tx.run(_REOPEN, {"job": job_id})
+        rows = tx.rows(_REOPENED, {"workflow": workflow_id})
+        _lock_jobs_of(tx, rows)
+        for row in rows:
+            for job in tx.rows(_REOPEN, {"job": row["job_id"]}):
+                self._notices.job(tx, EventType.JOB_STARTED, job)
+            self._notices.sub_job(tx, EventType.SUB_JOB_STARTED, row)
 
     def ended(self, tx: Tx, workflow_id: str, error: str) -> None:
         """The workflow has ended; `error` is "" on success. Closes every job that has nothing open any more."""
         values = {"workflow": workflow_id, "to": "FAILED" if error else "SUCCESS", "at": tx.now,
                   "code": FAILURE_CODE if error else "", "message": error}  # fmt: skip
-        for job_id in {row["job_id"] for row in tx.rows(_ENDED, values)}:
+        rows = tx.rows(_ENDED, values)
+        _lock_jobs_of(tx, rows)
+        for row in rows:
+            self._notices.sub_job(tx, EventType.SUB_JOB_ENDED, row)
+        for job_id in dict.fromkeys(row["job_id"] for row in rows):
+            event_type = EventType.JOB_PROGRESS
             if tx.scalar(_OPEN, {"job": job_id}) == 0:
-                failed = tx.scalar(_FAILED, {"job": job_id}) > 0
+                failed, event_type = tx.scalar(_FAILED, {"job": job_id}) > 0, EventType.JOB_ENDED
                 tx.run(_CLOSE, {"job": job_id, "to": "FAILED" if failed else "SUCCESS", "at": tx.now})
+            for job in tx.rows(_JOB, {"job": job_id}):
+                self._notices.job(tx, event_type, job)
 
     def find(self, tx: Tx, project_id: str, job_id: str) -> Row | None:
         """The job, or None when this project has none with this id."""
@@ -202,6 +240,12 @@ class Jobs:
         """Delete ended sub jobs; unknown ids are ignored. Returns how many were deleted."""
         mine = _image_sub_jobs(project_id)
         return tx.run(delete(sub_jobs).where(mine, _s.id.in_(sub_job_ids), _s.status.in_(ENDED)))
+
+
+def _lock_jobs_of(tx: Tx, rows: Iterable[Row]) -> None:
+    """Of two sub jobs of a job that end at once, the last one must see that the other has ended."""
+    for job_id in sorted({row["job_id"] for row in rows}):
+        tx.lock(f"job {job_id}")
 
 
 def wire_type(job_type: str) -> str:

@@ -9,6 +9,7 @@ from sqlalchemy import and_, exists, or_, select, update
 
 from goldsmith.app_servers.models import app_servers
 from goldsmith.app_servers.tasks import Power
+from goldsmith.events.service import Events
 from goldsmith.ids import Snowflakes
 from goldsmith.image_servers.models import image_servers
 from goldsmith.image_servers.states import Event, Status, sources, target
@@ -79,7 +80,7 @@ def _jobs(tx: Tx) -> Iterator[Suspect]:
 
 
 def _ending(workflow_id: str) -> Any:
-    return lambda tx: Jobs(Snowflakes()).ended(tx, workflow_id, LOST)
+    return lambda tx: Jobs(Snowflakes(), Events()).ended(tx, workflow_id, LOST)
 
 
 def _closing(job_id: str) -> Any:

@@ -4,9 +4,9 @@ A subnet carries its own book-keeping: `first_ip` to `last_ip` may be handed out
 `used` are taken. `capacity` is kept beside them so that "is there room" is one comparison inside one UPDATE.
 """
 
-from sqlalchemy import Column, ForeignKey, Index, Integer, Table, Text, UniqueConstraint
+from sqlalchemy import Column, ForeignKey, Index, Table, UniqueConstraint
 
-from goldsmith.store import metadata
+from goldsmith.store import Integer, Text, metadata
 
 vpcs = Table(
     "vpcs",

@@ -140,6 +140,7 @@ class ServerGroupsApi(TouchesGroups):
         """Change name, description or route policy."""
 
         def work(tx: Tx) -> None:
+            tx.lock(f"groups {call.project_id}")
             row = self._groups.require(tx, call.project_id, server_group_id)
             self._rules.update(tx, row, self._views.detail(tx, row), body)
 

@@ -1,8 +1,8 @@
 """A server group: the image, product and network its servers share."""
 
-from sqlalchemy import Column, Index, Integer, Table, Text
+from sqlalchemy import Column, Index, Table
 
-from goldsmith.store import metadata
+from goldsmith.store import Integer, Text, metadata
 
 server_groups = Table(
     "server_groups",

@@ -88,6 +88,7 @@ class ServerGroupRules:
 
     def delete(self, tx: Tx, project_id: str, group_id: str) -> None:
         """Delete an empty group; app groups bound to it stay, bound to none. An unknown id is ignored."""
+        tx.lock(f"groups {project_id}")
         if self.server_groups.find(tx, project_id, group_id) is None:
             return
         owner = self.owners.of_server_group(tx, project_id, group_id)
@@ -122,6 +123,7 @@ class ServerGroupRules:
 
     def _tagged(self, tx: Tx, project_id: str, wanted: Sequence[tuple[str, Sequence[TmsTag]]]) -> list[Row]:
         """The groups, once it is sure that each exists and is named once, with every key once."""
+        tx.lock(f"groups {project_id}")
         problems, rows = Problems(), []
         ids = [group_id for group_id, _ in wanted]
         for number, (group_id, tags) in enumerate(wanted):

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, bindparam, delete, exists, false, func, in
 
 from goldsmith import errors
 from goldsmith.server_groups.models import server_groups
-from goldsmith.store import Row, Tx, prepare
+from goldsmith.store import Row, Tx, contains, prepare
 from goldsmith.store.paging import page_of
 
 DEFAULT_ENTERPRISE_PROJECT = "0"
@@ -57,7 +57,7 @@ class Filter:
         """The same in SQL."""
         found: list[ColumnElement[bool]] = [_g.project_id == project_id]
         if self.name:
-            found.append(func.instr(func.lower(_g.name), self.name.lower()) > 0)
+            found.append(contains(_g.name, self.name))
         if self.group_id:
             found.append(_g.id == self.group_id)
         if self.app_type:
@@ -71,10 +71,10 @@ class Filter:
 
 
 def _has_tag(key: str, value: str | None) -> ColumnElement[bool]:
-    tag = func.json_each(_g.tags).table_valued("value")
-    held = [func.json_extract(tag.c.value, "$.key") == key]
+    tag = func.json_items(_g.tags).table_valued("value")
+    held = [func.json_text(tag.c.value, "key") == key]
     if value is not None:
-        held.append(func.coalesce(func.json_extract(tag.c.value, "$.value"), "") == value)
+        held.append(func.coalesce(func.json_text(tag.c.value, "value"), "") == value)
     return exists(select(literal(1)).select_from(tag).where(*held).correlate(server_groups))
 
 

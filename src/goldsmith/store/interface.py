@@ -25,6 +25,10 @@ class Duplicate(Exception):
     """A row with this unique key exists already."""
 
 
+class Again(Exception):
+    """The database has ended the transaction by itself, and it will be run again: let this pass."""
+
+
 class Prepared:
     """A statement compiled once per dialect; run it with `Tx.run(prepared, {...})`."""
 
@@ -81,6 +85,16 @@ class Tx(Protocol):
 
     def scalar(self, statement: Prepared | Executable, parameters: Parameters = ...) -> Any:
         """The first column of the first row, or None."""
+
+    def lock(self, name: str) -> None:
+        """Keep every other transaction that asks for this name waiting until this one has ended.
+
+        Take it before looking at what it guards. On SQLite, where only one transaction writes at a time, there is
+        nothing to do.
+        """
+
+    def at_end(self, call: Callable[[], None]) -> None:
+        """Call this when all other work of the transaction is done: for what many wait for, to be held briefly."""
 
     def after_commit(self, call: Callable[[], None]) -> None:
         """Call this once the transaction is durable; not at all when it fails. Runs in the writer's thread."""

@@ -58,10 +58,11 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
 class SqliteTx:
     """A transaction on one connection; see `Tx`."""
 
-    __slots__ = ("_connection", "callbacks")
+    __slots__ = ("_connection", "callbacks", "endings")
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+        self.endings: list[Callable[[], None]] = []
         self.callbacks: list[Callable[[], None]] = []
 
     @property
@@ -96,6 +97,12 @@ class SqliteTx:
     def scalar(self, statement: Prepared | Executable, parameters: Parameters = _NOTHING) -> Any:
         row = self.row(statement, parameters)
         return None if row is None else row[0]  # type: ignore[index]
+
+    def lock(self, name: str) -> None:
+        """Nobody else writes."""
+
+    def at_end(self, call: Callable[[], None]) -> None:
+        self.endings.append(call)
 
     def after_commit(self, call: Callable[[], None]) -> None:
         self.callbacks.append(call)
@@ -254,6 +261,8 @@ def _run(connection: sqlite3.Connection, write: _Write) -> bool:
     changes = connection.total_changes
     try:
         write.result = write.work(tx)
+        for call in tx.endings:
+            call()
     except BaseException as error:
         if not connection.in_transaction:  # a full disk makes SQLite roll back the whole transaction by itself
             raise
@@ -272,6 +281,8 @@ def _run_alone(connection: sqlite3.Connection, write: _Write) -> None:
     connection.execute("SAVEPOINT one")
     try:
         write.result = write.work(tx)
+        for call in tx.endings:
+            call()
     except BaseException as error:
         if not connection.in_transaction:
             raise

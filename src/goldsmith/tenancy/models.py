@@ -4,9 +4,9 @@ A row in `quotas` counts what a project uses; `limit_` is NULL unless the projec
 changed default reaches everyone else. `name_key` is the user name in one case, as Windows compares names.
 """
 
-from sqlalchemy import Column, Index, Integer, Table, Text, UniqueConstraint
+from sqlalchemy import Column, Index, Table, UniqueConstraint
 
-from goldsmith.store import metadata
+from goldsmith.store import Integer, Text, metadata
 
 tenants = Table(
     "tenants",

@@ -66,6 +66,7 @@ class Quotas:
 
     def release(self, tx: Tx, project_id: str, need: Mapping[str, int]) -> None:
         """Give back what `claim` took."""
+        tx.rows(_LOCK, {"project": project_id})
         self._use(tx, project_id, need, -1)
 
     def set_limit(self, tx: Tx, project_id: str, quota_type: str, limit: int | None) -> None:

@@ -13,7 +13,7 @@ from uuid import uuid4
 
 from sqlalchemy import bindparam, delete, func, insert, select, update
 
-from goldsmith.store import Row, Tx, prepare
+from goldsmith.store import Row, Tx, contains, prepare
 from goldsmith.tenancy.models import workspace_users
 
 USER_ACTIVATE = "USER_ACTIVATE"
@@ -171,11 +171,11 @@ class Users:
         """How many users match, and those of one page (None: all), oldest first."""
         found = select(workspace_users).where(_u.project_id == project_id)
         if wanted.name:
-            found = found.where(_u.name_key.contains(wanted.name.casefold(), autoescape=True))
+            found = found.where(func.instr(_u.name_key, wanted.name.casefold()) > 0)
         if wanted.names:
             found = found.where(_u.name_key.in_([name.casefold() for name in wanted.names]))
         if wanted.description:
-            found = found.where(_u.description.contains(wanted.description, autoescape=True))
+            found = found.where(contains(_u.description, wanted.description))
         if wanted.active_type:
             found = found.where(_u.active_type == wanted.active_type)
         if wanted.disabled is not None:

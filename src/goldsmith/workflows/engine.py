@@ -145,7 +145,8 @@ class Engine:
         states = await self._store.read(lambda tx: books.begun(tx, claim.run.id))
         step = next((each for each in workflow.steps if states.get((each.name, "do")) != "done"), None)
         if step is None:
-            await self._store.write(lambda tx: journal.end(tx, Ending()))
+            if not await self._store.write(lambda tx: journal.end(tx, Ending())):
+                return True
             telemetry.WORKFLOWS.labels(workflow.kind, "done").inc()
             return False
         if states.get((step.name, "do")) is None or claim.step != step.name:
@@ -216,8 +217,7 @@ class Engine:
         log.warning("workflow %s: %s failed: %s", run.id, step.name, cause, exc_info=None if expected else error)
         telemetry.STEPS.labels(run.kind, step.name, "do", "failed").inc()
         if journal.workflow.keeps(run):
-            await self._store.write(lambda tx: journal.end(tx, Ending(cause, kept=True)))
-            return False
+            return not await self._store.write(lambda tx: journal.end(tx, Ending(cause, kept=True)))
         await self._store.write(lambda tx: journal.turn_back(tx, cause))
         return True
 

@@ -183,11 +183,17 @@ class Journal:
         at = tx.now + int(seconds * 1000)
         self._check(tx.run(_REQUEUE, {**self._held, "at": at, "tries": attempts}))
 
-    def end(self, tx: Tx, ending: Ending) -> None:
-        """The last checkpoint."""
+    def end(self, tx: Tx, ending: Ending) -> bool:
+        """The last checkpoint; False, and back, when somebody was promised meanwhile that everything is undone."""
+        if self.claim.phase is Phase.DO and self.workflow.can_cancel:
+            self._move(tx, Phase.DO, self.claim.step, self.claim.step_since, self.claim.attempts)
+            if self.claim.cancel:
+                self.turn_back(tx, self.claim.error)
+                return False
         state = "done" if ending.succeeded else "kept" if ending.kept else "failed"
         self._check(tx.run(_END, {**self._held, "to_state": state, "at": tx.now, "because": ending.error}))
         self.workflow.on_end(tx, self.claim.run, ending)
+        return True
 
     def _move(self, tx: Tx, phase: Phase, step: str, since: int, attempts: int) -> None:
         claim = self.claim

@@ -5,9 +5,9 @@ undone) or kept (failed, nothing undone, may be resumed).
 `epoch` grows with every claim: a worker whose epoch is old has lost the workflow and writes nothing more.
 """
 
-from sqlalchemy import Column, ForeignKey, Index, Integer, Table, Text, text
+from sqlalchemy import Column, ForeignKey, Index, Table, text
 
-from goldsmith.store import metadata
+from goldsmith.store import Integer, Text, metadata
 
 workflows = Table(
     "workflows",

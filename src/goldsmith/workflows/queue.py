@@ -37,6 +37,13 @@ _STATE = prepare(
 )
 
 
+_ALIVE = prepare(
+    select(workflows.c.id)
+    .where(workflows.c.id == bindparam("of"), workflows.c.state.in_(["queued", "running"]))
+    .with_for_update()
+)
+
+
 @dataclass(frozen=True, slots=True)
 class StepProgress:
     """One step as shown: `state` is pending, running, done, undoing, undone or failed; `seconds` it took so far."""
@@ -105,6 +112,10 @@ class Queue:
             and row["phase"] == "do"
             and self.kinds[row["kind"]].can_cancel
         )
+
+    def keep_alive(self, tx: Tx, workflow_id: str) -> bool:
+        """Whether the workflow is under way; if so it does not end before this transaction."""
+        return tx.row(_ALIVE, {"of": workflow_id}) is not None
 
     def resume(self, tx: Tx, workflow_id: str) -> bool:
         """Go on with a kept workflow from its failed step; False when it is not kept (any more)."""
