@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import gc
 import logging
 import os
 import signal
@@ -111,8 +112,13 @@ class House:
         worker = self.settings.worker
         return Engine(
             self.store, self.queue, slots=worker.slots, lease_seconds=worker.lease_seconds, role=role,
-            probe=probe.of(self.settings.data_dir),
+            probe=probe.of(self.settings.data_dir), limits={"boots_per_host": self._boots_per_host()},
+            jobs_per_project=worker.jobs_per_project, drain_seconds=worker.drain_seconds,
         )  # fmt: skip
+
+    def _boots_per_host(self) -> int:
+        """By default as many as the host has CPUs: more at once only make each boot slower."""
+        return self.settings.worker.boots_per_host or (os.cpu_count() or 1) * (self.settings.cloud == "qemu")
 
     def asgi(self) -> ASGIApp:
         """The HTTP side."""
@@ -303,6 +309,13 @@ async def work(settings: Settings) -> None:
         await engine.run()
 
 
+def settle_memory() -> None:
+    """What was made at the start stays: the collector need not walk through it again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
+
+
 class Server(uvicorn.Server):
     """uvicorn with signals left to us, a word when it is ready, and limits to what a connection may take.
 
@@ -336,6 +349,7 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, then say so."""
         await super().startup(sockets)
+        settle_memory()
         self._ready()
 
     async def on_tick(self, counter: int) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from functools import lru_cache
 from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -32,7 +33,12 @@ RUNNING = Gauge("goldsmith_workflows_running", "Workflows this process is workin
 
 def observe_request(operation: str, status: int, seconds: float) -> None:
     """Count one request."""
-    _REQUESTS.labels(operation, str(status)).observe(seconds)
+    _of(operation, status).observe(seconds)
+
+
+@lru_cache(maxsize=4096)
+def _of(operation: str, status: int) -> Histogram:
+    return _REQUESTS.labels(operation, str(status))
 
 
 def exposition() -> bytes:

@@ -30,7 +30,9 @@ class Seen:
 class Subscriber:
     """Reads a stream in a thread until it ends; `with` waits until it is ready and cuts it off in the end."""
 
-    def __init__(self, service: Service, query: str = "", *, last: str = "", path: str = EVENTS, token: str = "") -> None:
+    def __init__(
+        self, service: Service, query: str = "", *, last: str = "", path: str = EVENTS, token: str = ""
+    ) -> None:
         self.blocks: list[Seen] = []
         headers = {"X-Auth-Token": token or service.token(), "Accept": "text/event-stream"}
         if last:

@@ -81,9 +81,7 @@ def test_a_client_that_comes_again_misses_nothing(service: Service, how: str) ->
         before.until(ENDED)
     service.delete(server_id)
     last = before.last
-    with (
-        Subscriber(service, last=last) if how == "header" else Subscriber(service, f"?last_event_id={last}")
-    ) as after:
+    with Subscriber(service, last=last) if how == "header" else Subscriber(service, f"?last_event_id={last}") as after:
         after.until("goldsmith.image_server.deleted", id=server_id)
         after.until(ENDED)
     seen = [each.id for each in before.events + after.events]
@@ -157,13 +155,13 @@ def test_an_enterprise_project_bounds_what_is_seen(service: Service) -> None:
     assert created.status_code == 201, created.text
     north = created.json()["enterprise_project"]["id"]
     user = f"user-{uuid4().hex[:8]}"
-    person = service.call("POST", "/v3/users", {"user": {"name": user, "password": "Secret-4711-x"}}).json()["user"]["id"]
+    person = service.call("POST", "/v3/users", {"user": {"name": user, "password": "Secret-4711-x"}}).json()["user"][
+        "id"
+    ]
     policy = {"Version": "1.1", "Statement": [{"Effect": "Allow", "Action": ["workspace:events:list"]}]}
     role = {"display_name": f"events {uuid4().hex[:6]}", "type": "XA", "description": "", "policy": policy}
     role_id = service.call("POST", "/v3.0/OS-ROLE/roles", {"role": role}).json()["role"]["id"]
-    granted = service.call(
-        "PUT", f"/v3.0/OS-PERMISSION/enterprise-projects/{north}/users/{person}/roles/{role_id}"
-    )
+    granted = service.call("PUT", f"/v3.0/OS-PERMISSION/enterprise-projects/{north}/users/{person}/roles/{role_id}")
     assert granted.status_code == 204, granted.text
     auth = {
         "identity": {
@@ -247,8 +245,8 @@ def test_changes_of_another_process_arrive_too(new_service: type[Service]) -> No
         with closing(sqlite3.connect(service.data_dir / DATABASE, timeout=10)) as database, database:
             database.execute(
                 "INSERT INTO events (project_id, time, type, subject_kind, subject_id, job_id, resource_type, "
-                "resource_id, enterprise_project_id, data) VALUES (?, ?, 'goldsmith.job.progress', 'job', '1', '1', '', "
-                "'', NULL, '{}')",
+                "resource_id, enterprise_project_id, data) "
+                "VALUES (?, ?, 'goldsmith.job.progress', 'job', '1', '1', '', '', NULL, '{}')",
                 (PROJECT, time.time_ns() // 1_000_000),
             )
         foreign = subscriber.until("goldsmith.job.progress")[-1]

@@ -17,12 +17,13 @@ from goldsmith import docs
 
 DATABASES = ["sqlite"]
 KINDS = {workflow.kind: workflow for workflow, _ in docs.workflows()}
-CELLS = [
-    pytest.param(kind, step.name, fault, id=f"{kind}-{step.name}-{fault}")
-    for kind, workflow in KINDS.items()
-    for step in workflow.steps
-    for fault in Fault
-]
+
+
+def _cells() -> list[tuple[str, str, Fault]]:
+    return [(kind, step.name, fault) for kind, each in KINDS.items() for step in each.steps for fault in Fault]
+
+
+PART = "simulated cloud, {}"
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
@@ -36,6 +37,7 @@ def database(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
 async def goldsmith(
     tmp_path_factory: pytest.TempPathFactory, database: tuple[str, dict[str, Any]]
 ) -> AsyncIterator[Goldsmith]:
+    RESULTS.expect(PART.format(database[0]), [(kind, step, fault.value) for kind, step, fault in _cells()])
     async with opened(tmp_path_factory.mktemp("matrix") / "data", **database[1]) as found:
         yield found
 
@@ -46,7 +48,7 @@ async def test_every_workflow_of_the_house_is_in_the_matrix_and_has_a_scenario(g
     assert set(queued) == set(SCENARIOS), "tell in tests/faults/scenarios.py how users start the new workflow"
 
 
-@pytest.mark.parametrize(("kind", "step", "fault"), CELLS)
+@pytest.mark.parametrize(("kind", "step", "fault"), _cells())
 async def test_fault(goldsmith: Goldsmith, database: tuple[str, Any], kind: str, step: str, fault: Fault) -> None:
     scenario, before = SCENARIOS[kind], _things(goldsmith)
     scene = await scenario.begin(goldsmith, f"{fault.name} {step}")
@@ -63,7 +65,7 @@ async def test_fault(goldsmith: Goldsmith, database: tuple[str, Any], kind: str,
     await tidy_up(scene)
     assert _things(goldsmith) == before
     assert await goldsmith.leaks() == []
-    RESULTS.passed(database[0], kind, step, fault)
+    RESULTS.passed(PART.format(database[0]), (kind, step, fault.value))
 
 
 def _things(goldsmith: Goldsmith) -> set[str]:

@@ -52,8 +52,12 @@ def lose_record(tx: Tx, server: dict[str, Any]) -> None:
     tx.run(delete(image_servers).where(image_servers.c.id == server["id"]))
 
 
-def lose(table: Any, column: str, of: str) -> Plant:
-    return lambda tx, server: tx.run(delete(table).where(table.c[column] == server[of]))
+def lose_placement(tx: Tx, server: dict[str, Any]) -> None:
+    tx.run(delete(placements).where(placements.c.instance_id == server["instance_id"]))
+
+
+def lose_app_server(tx: Tx, server: dict[str, Any]) -> None:
+    tx.run(delete(app_servers).where(app_servers.c.id == server["server_id"]))
 
 
 def lose_port(tx: Tx, server: dict[str, Any]) -> None:
@@ -91,9 +95,9 @@ PLANTS: dict[str, tuple[Plant, set[str]]] = {
     "subnet": (raise_by_one(subnets, "used"), {"addresses of subnet"}),
     "count": (raise_by_one(image_server_counts, "servers"), {"image servers of project"}),
     "record": (lose_record, {"app server", "app group", "image servers of project"}),
-    "placement": (lose(placements, "instance_id", "instance_id"), {"missing placement", "use of host", "quota of project"}),
+    "placement": (lose_placement, {"missing placement", "use of host", "quota of project"}),
     "port": (lose_port, {"missing port", "addresses of subnet"}),
-    "app server": (lose(app_servers, "id", "server_id"), {"missing app server"}),
+    "app server": (lose_app_server, {"missing app server"}),
     "stuck": (stick, {"image server"}),
     "task": (stick_task, {"task"}),
     "job": (reopen_job, {"job"}),

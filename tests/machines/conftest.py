@@ -9,7 +9,11 @@ import psutil
 import pytest
 
 from goldsmith.guests.debian_image import default_cache, ensure_debian_image
+from tests.faults.conftest import results
+from tests.leaks.finding import leaks_of
 from tests.service import Service, leftovers
+
+__all__ = ["results"]
 
 
 @pytest.fixture(scope="session")
@@ -29,9 +33,12 @@ def qemu_service(tmp_path: Path, guest_image: Path) -> Iterator[Callable[..., Se
         return service
 
     yield make
+    leaks = []
     for service in made:
         service.stop()
+        leaks += leaks_of(service)
         end_machines(service)
+    assert leaks == []
     assert leftovers(tmp_path) == []
 
 

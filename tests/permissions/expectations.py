@@ -43,8 +43,6 @@ def verdict_of(operation: Operation, answer: Answer) -> Verdict:
         if operation.method == "HEAD" or "encoded_authorization_message" in answer.inner:
             return Verdict.REFUSED
         return Verdict.PASSED if operation.name in REFUSED_BY_HANDLERS else Verdict.BROKEN
-    if operation.access is Access.WRITE and "ransaction" not in answer.text and answer.status == 400:
-        return Verdict.PASSED
     return Verdict.PASSED
 
 
@@ -59,7 +57,7 @@ def with_actions(operation: Operation, patterns: Collection[str]) -> Verdict:
     return Verdict.PASSED if allowed or operation.is_public else Verdict.REFUSED
 
 
-def with_system_policy(operation: Operation, policy_id: str) -> Verdict:
+def with_system_policy(policy_id: str, operation: Operation) -> Verdict:
     return with_actions(operation, system.BY_ID[policy_id].document["Statement"][0]["Action"])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -14,10 +15,11 @@ from goldsmith.iam.policies.scopes import ScopeKind
 from tests.permissions import expectations as expect
 from tests.permissions.expectations import ENTERPRISE, REQUEST_TAG, RESOURCE_TAG, Verdict
 from tests.permissions.place import DAY_MS, Answer, Place, document, where
-from tests.permissions.things import NORTH, Things, send
+from tests.permissions.things import GATE_ONLY, NORTH, QUERIES, Things, send
 
 SESSION = ("workspace:*:get*", "ims:*:list*", "iam:*:list*", "vpc:ports:get", "vpc:subnets:get", "workspace:*:create")
 SESSION_POLICY = {"Version": "5.0", "Statement": [{"Effect": "Allow", "Action": list(SESSION)}]}
+NEVER = document({"Effect": "Deny", "Sid": "Never"})
 Held = Sequence[tuple[Any, str]]
 
 
@@ -57,7 +59,7 @@ def cast(place: Place, north: str) -> dict[str, str]:
         "tagged otherwise": [(document(where("g:ResourceTag/team", "x")), "everywhere")],
         "tagging": [(document(where("g:RequestTag/team", NORTH)), "everywhere")],
         "tagging otherwise": [(document(where("g:RequestTag/team", "x")), "everywhere")],
-        "denied": [(system.ADMINISTRATOR.id, "everywhere"), (document({"Effect": "Deny", "Sid": "Never"}), "everywhere")],
+        "denied": [(system.ADMINISTRATOR.id, "everywhere"), (NEVER, "everywhere")],
         "in project": [(system.ADMINISTRATOR.id, f"project:{place.project}")],
         "in second project": [(system.ADMINISTRATOR.id, f"project:{place.second_project}")],
         "in all projects": [(system.ADMINISTRATOR.id, "all_projects")],
@@ -116,8 +118,6 @@ def _narrowed(name: str) -> Callable[[World, Operation], Answer]:
 
 def signed_call(world: World, operation: Operation, key: dict[str, str]) -> Answer:
     """The call signed with an access key; writes stop behind the gate."""
-    from tests.permissions.things import GATE_ONLY, QUERIES
-
     place, things = world.place, world.north
     query = QUERIES.get(operation.name, "")
     target = things.path(operation, place.project) + (f"?{query}" if query else "")
@@ -210,8 +210,7 @@ PERSONAS: dict[str, Persona] = {
     "narrowed administrator": Persona(_narrowed("admin"), lambda op: expect.with_actions(op, SESSION)),
     "narrowed root": Persona(_narrowed("root"), lambda op: expect.with_actions(op, SESSION)),
 }  # fmt: skip
-for _each in system.SYSTEM_POLICIES:
-    PERSONAS[_each.name] = user(_each.name, lambda op, id_=_each.id: expect.with_system_policy(op, id_))
+PERSONAS |= {each.name: user(each.name, partial(expect.with_system_policy, each.id)) for each in system.SYSTEM_POLICIES}
 
 
 def shown(answer: Answer) -> str:

@@ -110,9 +110,7 @@ class Place:
     def read(self, work: Callable[[Tx], T]) -> T:
         return self.do(self.house.store.read(work))
 
-    def call(
-        self, method: str, target: str, body: Any = None, headers: Mapping[str, str] | None = None
-    ) -> Answer:
+    def call(self, method: str, target: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Answer:
         return self.do(self._call(method, target, body, headers or {}))
 
     async def _call(self, method: str, target: str, body: Any, headers: Mapping[str, str]) -> Answer:
@@ -163,7 +161,8 @@ class Place:
         return answer
 
     def signed(
-        self, method: str, target: str, body: Any = None, *, access: str, secret: str, more: Mapping[str, str] | None = None
+        self, method: str, target: str, body: Any = None, *, access: str, secret: str,
+        more: Mapping[str, str] | None = None,
     ) -> dict[str, str]:  # fmt: skip
         """The headers of a request signed with an access key."""
         path, _, query = target.partition("?")
@@ -173,10 +172,7 @@ class Place:
             access, secret, method=method, raw_path=path.encode(), query_string=query.encode(), body=payload,
             headers=[(name.lower().encode(), value.encode()) for name, value in sent.items()], now=datetime.now(UTC),
         )  # fmt: skip
-        return {
-            (name.decode() if isinstance(name, bytes) else name): (value.decode() if isinstance(value, bytes) else value)
-            for name, value in headers
-        }
+        return {name.decode(): value.decode() for name, value in headers}
 
     def people(self, wanted: Mapping[str, Sequence[tuple[Any, str]]]) -> dict[str, str]:
         """Make users at once, each with grants: a document (or the id of a system policy) and its scope."""
@@ -193,7 +189,8 @@ class Place:
                 for number, (document, scope) in enumerate(held):
                     policy_id = document if isinstance(document, str) else uuid4().hex
                     if not isinstance(document, str):
-                        tx.run(insert(policies).values(_policy(self.domain, policy_id, f"{name}-{number}", document, tx)))
+                        made = _policy(self.domain, policy_id, f"{name}-{number}", document, tx)
+                        tx.run(insert(policies).values(made))
                     tx.run(
                         insert(grants).values(
                             domain_id=self.domain, subject_kind="user", subject_id=ids[name],

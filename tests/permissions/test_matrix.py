@@ -81,14 +81,14 @@ def test_reading_needs_no_right_to_write_and_the_other_way_round(world: World) -
         if operation.action is None or not operation.action.startswith("workspace:"):
             continue
         expected = Verdict.REFUSED if operation.access is Access.WRITE else Verdict.PASSED
-        assert with_system_policy(operation, system.READ_ONLY.id) is expected, operation.name
+        assert with_system_policy(system.READ_ONLY.id, operation) is expected, operation.name
 
 
 def test_what_the_table_declares_is_consistent(world: World) -> None:
     by_action: dict[str, tuple[object, ...]] = {}
     for each in world.table:
         if each.action is None:
-            assert not each.dependencies and not each.condition_keys and each.resource_type is None, each.name
+            assert (each.dependencies, each.condition_keys, each.resource_type) == ((), (), None), each.name
             continue
         row = (each.access, each.dependencies)
         assert by_action.setdefault(each.action, row) == row, f"{each.name}: same action, another row"

@@ -66,11 +66,12 @@ class Things:
         for name in ("items", "ids", "app_group_ids"):
             if name in sent and all(isinstance(each, str) for each in sent[name]):
                 sent[name] = [self.ids[kind]]
-        for level in (sent, sent.get("credential"), *(each for each in sent.get("items", []) if isinstance(each, dict))):
+        inner = [each for each in (sent.get("credential"), *sent.get("items", [])) if isinstance(each, dict)]
+        for level in (sent, *inner):
             for name in ("user_id", "group_id", "server_group_id"):
-                if isinstance(level, dict) and name in level:
+                if name in level:
                     level[name] = self.ids[name.removesuffix("_id")]
-            if isinstance(level, dict) and level.get("tags"):
+            if level.get("tags"):
                 level["tags"] = TAGS
         return sent
 
@@ -189,7 +190,8 @@ def _network(place: Place) -> dict[str, str]:
 def _people(place: Place, north: str) -> dict[str, str]:
     """A user in a group, a policy of each grammar, a key, and the group's grants in every scope."""
     domain = place.domain
-    user = place.root("POST", "/v3.0/OS-USER/users", {"user": {"name": "ann", "domain_id": domain}}).json()["user"]["id"]
+    made = place.root("POST", "/v3.0/OS-USER/users", {"user": {"name": "ann", "domain_id": domain}}).json()
+    user = made["user"]["id"]
     group = place.root("POST", "/v3/groups", {"group": {"name": "builders"}}).json()["group"]["id"]
     place.root("PUT", f"/v3/groups/{group}/users/{user}")
     classic = {"Version": "1.1", "Statement": DOCUMENT["Statement"]}

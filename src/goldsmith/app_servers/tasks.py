@@ -87,7 +87,7 @@ class AppServerTasks:
         workflow_id = self._ids.next()
         self._app_servers.note_task(tx, row, Task.DELETING, workflow_id)
         parameters = {"instance_id": row["instance_id"], "port_id": row["port_id"]}
-        self._queue.put(tx, workflow_id, DELETE, row["id"], parameters)
+        self._queue.put(tx, workflow_id, DELETE, row["id"], parameters, project_id=row["project_id"])
         return workflow_id
 
     def switch(
@@ -111,7 +111,7 @@ class AppServerTasks:
             workflow_id = self._ids.next()
             self._app_servers.note_task(tx, row, power.task(mode), workflow_id)
             parameters = {"instance_id": row["instance_id"], "mode": mode.value}
-            self._queue.put(tx, workflow_id, power.value, row["id"], parameters)
+            self._queue.put(tx, workflow_id, power.value, row["id"], parameters, project_id=project_id)
 
     def _check_idle(self, tx: Tx, row: Row, problems: Problems) -> None:
         if row["task"]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from goldsmith.cli.iam import DEFAULT_DATA_DIR, AsJson, DataDir, User, app
+from goldsmith.cli.iam import DEFAULT_DATA_DIR, AsJson, DataDir, User
 from goldsmith.cli.problems import Unusable, explained
 
 if TYPE_CHECKING:
@@ -31,7 +31,12 @@ Message = Annotated[
 ]
 
 
-@app.command()
+def add_to(app: typer.Typer) -> None:
+    """Add the commands to `goldsmith iam`."""
+    for command in (simulate, decode):
+        app.command()(command)
+
+
 def simulate(
     user: User,
     actions: Action,
@@ -63,7 +68,6 @@ def simulate(
         raise typer.Exit(1)
 
 
-@app.command()
 def decode(message: Message = "-", data_dir: DataDir = DEFAULT_DATA_DIR) -> None:
     """Print the story of a refusal: who, what, why, and everything the decision knew."""
     with explained(data_dir):

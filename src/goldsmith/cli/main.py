@@ -27,7 +27,8 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(audit.app)
-app.add_typer(iam_decisions.app)
+iam_decisions.add_to(iam.app)
+app.add_typer(iam.app)
 
 
 class CloudName(StrEnum):
@@ -126,7 +127,7 @@ def serve(
         if workers is not None:
             settings.worker.slots = workers
 
-        import asyncio
+        import uvloop
 
         from goldsmith.cli.ports import require_free
 
@@ -139,7 +140,7 @@ def serve(
 
         from goldsmith.app import serve as serve_forever
 
-        asyncio.run(serve_forever(settings, _announce))
+        uvloop.run(serve_forever(settings, _announce))
 
 
 @app.command()
@@ -148,7 +149,7 @@ def worker(data_dir: DataDir = DEFAULT_DATA_DIR, cloud: CloudChoice = None, data
     with explained(data_dir):
         settings = _load(data_dir, cloud=cloud, database=database)
 
-        import asyncio
+        import uvloop
 
         from goldsmith.cli.data_folder import require_initialised
 
@@ -156,7 +157,7 @@ def worker(data_dir: DataDir = DEFAULT_DATA_DIR, cloud: CloudChoice = None, data
 
         from goldsmith.app import work
 
-        asyncio.run(work(settings))
+        uvloop.run(work(settings))
 
 
 @app.command()

@@ -94,7 +94,7 @@ def _complete(entry: dict[str, Any], operation: Operation) -> None:
         success["content"]["application/json"]["example"] = operation.answer
     if operation.content_type != "application/json":
         kept = success["content"] if operation.answer is not None else {}
-        success["content"] = {**kept, operation.content_type: {"schema": {"type": "string", "format": "binary"}}}
+        success["content"] = {**kept, operation.content_type: {"schema": _raw(operation.content_type)}}
     if operation.example is not None:
         entry["requestBody"]["content"]["application/json"]["example"] = operation.example
     by_status: dict[int, list[ErrorKind]] = {}
@@ -102,6 +102,13 @@ def _complete(entry: dict[str, Any], operation: Operation) -> None:
         by_status.setdefault(kind.status, []).append(kind)
     for status, kinds in sorted(by_status.items()):
         entry["responses"][str(status)] = _refusals(operation, kinds)
+
+
+def _raw(content_type: str) -> dict[str, Any]:
+    """The schema of an answer that is no JSON."""
+    if content_type == "text/event-stream":
+        return {"description": "A stream of events, each with event, id and data."}
+    return {"type": "string", "format": "binary"}
 
 
 def _refusals(operation: Operation, kinds: list[ErrorKind]) -> dict[str, Any]:

@@ -153,7 +153,7 @@ class Call:
     caller: Caller
     project_id: str
     source_ip: str
-    base_url: str
+    host: str
     service_transaction_id: str = ""
     linked_id: str = ""
     idempotency_key: str = ""
@@ -163,6 +163,11 @@ class Call:
     referer: str = ""
     decision: str = ""
     sees: Callable[[Iterable[Resource]], list[bool]] | None = None
+
+    @property
+    def base_url(self) -> str:
+        """Scheme and host as the client wrote them, for links to ourselves."""
+        return f"{'https' if self.is_secure else 'http'}://{self.host}"
 
 
 def operation(name: str, method: str, path: str, **declared: Any) -> Callable[[Handler], Handler]:

@@ -118,7 +118,7 @@ class OperationRoute(APIRoute):
             caller=None,  # type: ignore[arg-type]
             project_id=request.path_params.get("project_id", ""),
             source_ip=scope["client"][0] if scope["client"] else "",
-            base_url=str(request.base_url).rstrip("/"),
+            host=request.headers.get("host", ""),
             path=request.path_params,
             is_secure=scope["scheme"] == "https",
             user_agent=request.headers.get("user-agent", ""),

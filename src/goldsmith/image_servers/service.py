@@ -117,7 +117,7 @@ class ImageServers:
             resource_name=request.name, enterprise_project_id=project,
         )  # fmt: skip
         self._tell(tx, EventType.IMAGE_SERVER_CREATED, made, job_id=job_id)
-        self._queue.put(tx, workflow_id, CREATE, server_id, parameters)
+        self._queue.put(tx, workflow_id, CREATE, server_id, parameters, project_id=origin.project_id)
         return job_id
 
     def _claim(
@@ -301,7 +301,8 @@ class ImageServers:
         self._queue.abandon(tx, row["workflow_id"])
         self.move(tx, row["id"], Event.DELETE_ASKED, workflow_id)
         parameters = {**json.loads(row["spec"]), "app_server_id": row["server_id"], "app_group_id": row["app_group_id"]}
-        self._queue.put(tx, workflow_id, DELETE if recursive else FORGET, row["id"], parameters)
+        kind = DELETE if recursive else FORGET
+        self._queue.put(tx, workflow_id, kind, row["id"], parameters, project_id=row["project_id"])
         return workflow_id
 
     def move(self, tx: Tx, server_id: str, event: Event, workflow_id: str) -> None:

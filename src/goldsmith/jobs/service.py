@@ -39,7 +39,7 @@ IMAGE_JOB_TYPES = (JobType.CREATE_SERVER, JobType.CREATE_SERVER_IMAGE, JobType.D
 
 ENDED = ("SUCCESS", "FAILED")
 ACCEPTING = "accept"
-"""The lock (`Tx.lock`) of whatever starts, changes or removes servers and groups; taken before anything is looked at."""
+"""The lock (`Tx.lock`) of whatever starts, changes or removes servers; taken before anything is looked at."""
 
 _j, _s = jobs.c, sub_jobs.c
 _INSERT_JOB, _INSERT_SUB_JOB = prepare(insert(jobs)), prepare(insert(sub_jobs))

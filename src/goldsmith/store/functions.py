@@ -20,20 +20,20 @@ def contains(column: ColumnElement[str], part: str) -> ColumnElement[bool]:
     return func.instr(func.lower(column), part.encode().lower().decode()) > 0
 
 
-class instr(GenericFunction[int]):  # noqa: N801 - the name is that of the function
+class instr(GenericFunction[int]):
     """Where the second text begins in the first, from 1; 0 for nowhere."""
 
     type = Integer()
     inherit_cache = True
 
 
-class json_items(GenericFunction[Any]):  # noqa: N801
+class json_items(GenericFunction[Any]):
     """The items of an array in JSON, one a row."""
 
     inherit_cache = True
 
 
-class json_text(GenericFunction[str]):  # noqa: N801
+class json_text(GenericFunction[str]):
     """The member of an object in JSON that has this name."""
 
     type = Text()

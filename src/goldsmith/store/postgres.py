@@ -49,7 +49,7 @@ ATTEMPTS = 30
 IDLE_MS = 2000
 STATEMENTS = 512
 """Prepared statements kept by a connection; all of goldsmith's own fit."""
-_DIALECT = PGDialect_psycopg()
+_DIALECT = PGDialect_psycopg()  # type: ignore[no-untyped-call]
 _NOTHING: dict[str, Any] = {}
 _AGAIN = (causes.SerializationFailure, causes.DeadlockDetected, causes.IdleInTransactionSessionTimeout)
 _BEGIN_WRITE = b"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"

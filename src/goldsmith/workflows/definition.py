@@ -59,10 +59,19 @@ Record = Callable[[Tx, Run], None]
 
 
 @dataclass(frozen=True, slots=True)
+class Permit:
+    """What only so many may do at once: `kind` is the name of the limit, `of` tells what it is counted for."""
+
+    kind: str
+    of: Callable[[Run], str]
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """One step; `effect`, `undo_effect` and `repeatable` are the sentences of the table a workflow file opens with.
 
-    `timeout` (seconds) covers all attempts and waiting of `do`. `weight` is the step's share of the progress.
+    `timeout` (seconds) covers all attempts and waiting of `do`, but not the time until it gets its `permit`, which it
+    shares with its neighbours that need the same. `weight` is the step's share of the progress.
     """
 
     name: str
@@ -76,6 +85,7 @@ class Step:
     timeout: float = 120.0
     retry: Retry = Retry()
     weight: int = 1
+    permit: Permit | None = None
 
 
 @dataclass(frozen=True, slots=True)

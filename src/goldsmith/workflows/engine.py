@@ -14,6 +14,7 @@ import socket
 import threading
 import time
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from goldsmith import telemetry
@@ -27,7 +28,7 @@ from goldsmith.workflows.queue import Queue
 
 log = logging.getLogger(__name__)
 
-LONGEST_NAP = 0.5
+LONGEST_NAP = 0.25
 """Seconds between looks for work of other processes; work of this process wakes the engine at once."""
 LAST_LOOK = 5.0
 """Seconds a step gets whose limit has passed already."""
@@ -51,7 +52,8 @@ class Engine:
 
     def __init__(
         self, store: Store, queue: Queue, *, slots: int, lease_seconds: float, role: str = "worker",
-        probe: Probe | None = None,
+        probe: Probe | None = None, limits: Mapping[str, int] | None = None, jobs_per_project: int = 0,
+        drain_seconds: float = 20.0,
     ) -> None:  # fmt: skip
         self._store = store
         self._queue = queue
@@ -59,6 +61,8 @@ class Engine:
         self._lease_ms = int(lease_seconds * 1000)
         self.name = f"{role}@{socket.gethostname()}#{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self._probe = probe
+        self._limits, self._jobs_per_project, self._drain_seconds = dict(limits or {}), jobs_per_project, drain_seconds
+        self._last_project = ""
         self._tasks: dict[asyncio.Task[None], Held] = {}
         self._awake = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -101,11 +105,16 @@ class Engine:
         free = self._slots - len(self._tasks)
         if free <= 0:
             return LONGEST_NAP
-        is_due, next_at = await self._store.read(books.due)
-        if not is_due:
-            return LONGEST_NAP if next_at is None else min(LONGEST_NAP, max(0.005, next_at / 1000 - time.time()))
+        seconds = await self._store.read(books.due)
+        if seconds is None or seconds > 0:
+            return LONGEST_NAP if seconds is None else min(LONGEST_NAP, max(0.005, seconds))
         deadline = time.monotonic() + self._lease_ms / 1000
-        claims = await self._store.write(lambda tx: books.claim(tx, self.name, free, self._lease_ms))
+        after, most = self._last_project, self._jobs_per_project
+        claims = await self._store.write(
+            lambda tx: books.claim(tx, self.name, free, self._lease_ms, most_of_project=most, after=after)
+        )
+        if claims:
+            self._last_project = claims[-1].project_id
         for claim in claims:
             held = Held((claim.run.id, claim.epoch), deadline)
             held.task = asyncio.create_task(self._drive(claim, held), name=f"workflow {claim.run.id}")
@@ -131,7 +140,7 @@ class Engine:
     async def _drive(self, claim: Claim, held: Held) -> None:
         """Work on one workflow until it ends, waits, or is lost."""
         workflow = self._queue.kinds[claim.run.kind]
-        journal = Journal(claim, workflow, self._lease_ms)
+        journal = Journal(claim, workflow, self._lease_ms, self._limits)
         try:
             going = True
             while going and not self._stopping:
@@ -142,19 +151,21 @@ class Engine:
     async def _forwards(self, journal: Journal, held: Held) -> bool:
         """Do the next step; False when the workflow has ended or waits."""
         claim, workflow = journal.claim, journal.workflow
-        states = await self._store.read(lambda tx: books.begun(tx, claim.run.id))
+        states, now = await self._store.read(lambda tx: (books.begun(tx, claim.run.id), tx.now))
         step = next((each for each in workflow.steps if states.get((each.name, "do")) != "done"), None)
         if step is None:
             if not await self._store.write(lambda tx: journal.end(tx, Ending())):
                 return True
             telemetry.WORKFLOWS.labels(workflow.kind, "done").inc()
             return False
-        if states.get((step.name, "do")) is None or claim.step != step.name:
-            await self._store.write(lambda tx: journal.begin(tx, step, Phase.DO))
+        is_begun = states.get((step.name, "do")) is not None and claim.step == step.name
+        is_ready = is_begun and claim.permit == journal.permit_of(step)
+        if not is_ready and not await self._store.write(lambda tx: journal.begin(tx, step, Phase.DO)):
+            return False
         if claim.cancel:
             await self._store.write(lambda tx: journal.turn_back(tx, claim.error or CANCELLED))
             return True
-        left = step.timeout - (time.time() - claim.step_since / 1000)
+        left = step.timeout - max(0, now - claim.step_since) / 1000
         try:
             # Even when the limit passed while nobody worked, the step is looked at once more.
             async with asyncio.timeout(max(left, min(step.timeout, LAST_LOOK))):
@@ -257,11 +268,11 @@ class Engine:
         telemetry.STEPS.labels(workflow.kind, step.name, "undo", "done").inc()
         return True
 
-    async def _wind_down(self, patience: float = 20.0) -> None:
+    async def _wind_down(self) -> None:
         """Give running steps time to reach a checkpoint, then drop them and hand everything back."""
         tasks = set(self._tasks)
         if tasks:
-            _, late = await asyncio.wait(tasks, timeout=patience)
+            _, late = await asyncio.wait(tasks, timeout=self._drain_seconds)
             for task in late:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)

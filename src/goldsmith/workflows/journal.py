@@ -7,13 +7,14 @@ worker stops without writing anything.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
-from sqlalchemy import and_, bindparam, case, delete, func, insert, or_, select, update
+from sqlalchemy import and_, bindparam, case, delete, insert, literal_column, select, update
 
-from goldsmith.store import Row, Tx, prepare
-from goldsmith.workflows.definition import Ending, Phase, Run, Step, Workflow
+from goldsmith.store import Tx, prepare
+from goldsmith.workflows.claims import PERMIT_LOOK_MS, Claim, Lease, claim, due, given_back, is_free, renew
+from goldsmith.workflows.definition import Ending, Phase, Step, Workflow
 from goldsmith.workflows.models import workflow_steps, workflows
 
 
@@ -21,47 +22,16 @@ class Fenced(Exception):
     """Another worker owns the workflow by now."""
 
 
-Lease = tuple[str, int]
-"""Id and epoch of a workflow."""
-
-
-@dataclass(slots=True)
-class Claim:
-    """A leased workflow: where it stands and the epoch that proves the lease."""
-
-    run: Run
-    epoch: int
-    phase: Phase
-    step: str
-    step_since: int
-    attempts: int
-    cancel: bool
-    error: str
-
-
 _w, _s = workflows.c, workflow_steps.c
-_CLAIMABLE = or_(
-    and_(_w.state == "queued", _w.run_at <= bindparam("now")),
-    and_(_w.state == "running", _w.lease_until < bindparam("now")),
-)
-_DUE = prepare(select(func.count()).select_from(select(_w.id).where(_CLAIMABLE).limit(1).subquery()))
-_NEXT = prepare(select(func.min(_w.run_at)).where(_w.state == "queued"))
-_NEXT_LEASE = prepare(select(func.min(_w.lease_until)).where(_w.state == "running"))
-_CLAIM = prepare(
-    update(workflows)
-    .where(_w.id.in_(select(_w.id).where(_CLAIMABLE).order_by(_w.run_at).limit(bindparam("slots"))))
-    .values(state="running", owner=bindparam("me"), epoch=_w.epoch + 1, lease_until=bindparam("until"))
-    .returning(workflows)
-)
-_OUTPUTS = prepare(select(_s.name, _s.output).where(_s.workflow_id == bindparam("id"), _s.phase == "do"))
 _BEGUN = prepare(select(_s.name, _s.phase, _s.state).where(_s.workflow_id == bindparam("id")))
-_HELD = and_(_w.id == bindparam("of"), _w.epoch == bindparam("my_epoch"), _w.state == "running")
+_HELD = and_(_w.id == bindparam("of"), _w.epoch == bindparam("my_epoch"), _w.state == literal_column("'running'"))
 _MOVE = prepare(
     update(workflows)
     .where(_HELD)
     .values(
         phase=bindparam("to_phase"), step=bindparam("to_step"), step_since=bindparam("since"),
-        attempts=bindparam("tries"), lease_until=bindparam("until"),
+        attempts=bindparam("tries"), lease_until=bindparam("until"), permit=bindparam("holds"),
+        has_permit=bindparam("does_hold"),
         error=case((bindparam("because") == "", _w.error), else_=bindparam("because")),
     )
     .returning(_w.cancel, _w.error)
@@ -71,10 +41,21 @@ _REQUEUE = prepare(
     .where(_HELD)
     .values(state="queued", owner=None, run_at=bindparam("at"), attempts=bindparam("tries"))
 )
+_QUEUE_UP = prepare(
+    update(workflows)
+    .where(_HELD)
+    .values(
+        state="queued", owner=None, permit=bindparam("wanted"), has_permit=0,
+        run_at=case((_w.cancel == 1, bindparam("now")), else_=bindparam("later")),
+    )
+)
 _END = prepare(
     update(workflows)
     .where(_HELD)
-    .values(state=bindparam("to_state"), owner=None, ended_at=bindparam("at"), error=bindparam("because"))
+    .values(
+        state=bindparam("to_state"), owner=None, ended_at=bindparam("at"), error=bindparam("because"), permit="",
+        has_permit=0,
+    )
 )
 _STEP_BEGIN = prepare(insert(workflow_steps))
 _STEP_DONE = prepare(
@@ -82,7 +63,6 @@ _STEP_DONE = prepare(
     .where(_s.workflow_id == bindparam("of"), _s.name == bindparam("step"), _s.phase == bindparam("at_phase"))
     .values(state="done", output=bindparam("result"), ended_at=bindparam("at"))
 )
-_RENEW = prepare(update(workflows).where(_HELD).values(lease_until=bindparam("until")))
 _RELEASE = prepare(
     update(workflows)
     .where(_w.owner == bindparam("me"), _w.state == "running")
@@ -94,33 +74,6 @@ _RELEASE_ALIKE = prepare(
     .values(state="queued", owner=None, run_at=bindparam("at"))
 )
 _FORGET = prepare(delete(workflows).where(_w.id == bindparam("of")))
-
-
-def due(tx: Tx) -> tuple[bool, int | None]:
-    """Whether something can be claimed now, and else when (ms since 1970) to look again; None: nothing waits."""
-    if tx.scalar(_DUE, {"now": tx.now}):
-        return True, None
-    times = [time for time in (tx.scalar(_NEXT), tx.scalar(_NEXT_LEASE)) if time is not None]
-    return False, min(times) if times else None
-
-
-def claim(tx: Tx, me: str, slots: int, lease_ms: int) -> list[Claim]:
-    """Lease up to `slots` workflows: queued ones that are due and running ones whose lease has ended."""
-    rows = tx.rows(_CLAIM, {"now": tx.now, "me": me, "until": tx.now + lease_ms, "slots": slots})
-    return [_claim_of(tx, row) for row in rows]
-
-
-def _claim_of(tx: Tx, row: Row) -> Claim:
-    outputs = {each["name"]: json.loads(each["output"]) for each in tx.rows(_OUTPUTS, {"id": row["id"]})}
-    run = Run(row["id"], row["kind"], row["subject"], json.loads(row["parameters"]), outputs)
-    return Claim(run, row["epoch"], Phase(row["phase"]), row["step"], row["step_since"], row["attempts"],
-                 bool(row["cancel"]), row["error"])  # fmt: skip
-
-
-def renew(tx: Tx, held: Iterable[Lease], lease_ms: int) -> set[Lease]:
-    """Extend these leases (id and epoch of workflows); those that are still held."""
-    until = tx.now + lease_ms
-    return {lease for lease in held if tx.run(_RENEW, {"of": lease[0], "my_epoch": lease[1], "until": until})}
 
 
 def release(tx: Tx, me: str) -> int:
@@ -141,17 +94,38 @@ def begun(tx: Tx, workflow_id: str) -> dict[tuple[str, str], str]:
 class Journal:
     """The checkpoints of one claim."""
 
-    def __init__(self, claim: Claim, workflow: Workflow, lease_ms: int) -> None:
+    def __init__(
+        self, claim: Claim, workflow: Workflow, lease_ms: int, limits: Mapping[str, int] = MappingProxyType({})
+    ) -> None:
         self.claim = claim
         self.workflow = workflow
         self._lease_ms = lease_ms
+        self._limits = limits
+        self._known = claim.place
+
+    def _start(self, tx: Tx) -> None:
+        """Begin at the last checkpoint that was kept: a transaction may have run before, in vain."""
+        self.claim.place = self._known
+        tx.after_commit(self._keep)
+
+    def _keep(self) -> None:
+        self._known = self.claim.place
 
     @property
     def _held(self) -> dict[str, object]:
         return {"of": self.claim.run.id, "my_epoch": self.claim.epoch}
 
-    def begin(self, tx: Tx, step: Step, phase: Phase) -> None:
-        """Intent before effect: the step is about to be done (or undone)."""
+    def permit_of(self, step: Step | None) -> str:
+        """What the step holds while it is done; "" when that is not limited."""
+        if step is None or step.permit is None or not self._limits.get(step.permit.kind):
+            return ""
+        return f"{step.permit.kind} {step.permit.of(self.claim.run)}"
+
+    def begin(self, tx: Tx, step: Step, phase: Phase) -> bool:
+        """Intent before effect: the step is about to be done (or undone). False when it must wait for its permit."""
+        self._start(tx)
+        if phase is Phase.DO and not self._has_permit(tx, step):
+            return False
         known = begun(tx, self.claim.run.id)
         if not known:
             self.workflow.on_start(tx, self.claim.run)
@@ -162,9 +136,34 @@ class Journal:
                  "output": "{}", "started_at": tx.now, "ended_at": None},
             )  # fmt: skip
         self._move(tx, phase, step.name, tx.now, 0)
+        return True
+
+    def _has_permit(self, tx: Tx, step: Step) -> bool:
+        """Take the step's permit for what follows, or queue up for it."""
+        claim, wanted = self.claim, self.permit_of(step)
+        if claim.permit == wanted or claim.cancel:
+            return True
+        if wanted and step.permit is not None and not is_free(tx, wanted, self._limits[step.permit.kind]):
+            times = {"now": tx.now, "later": tx.now + PERMIT_LOOK_MS}
+            self._check(tx.run(_QUEUE_UP, {**self._held, "wanted": wanted, **times}))
+            return False
+        claim.permit = wanted
+        return True
+
+    def _give_back_unless(self, tx: Tx, step: Step, phase: Phase) -> None:
+        """Give the permit back unless the step that follows needs it, too."""
+        steps = self.workflow.steps if phase is Phase.DO else self.workflow.steps[::-1]
+        after = next(iter(steps[steps.index(step) + 1 :]), None)
+        given, self.claim.permit = self.claim.permit, ""
+        if given and given == self.permit_of(after):
+            self.claim.permit = given
+        elif given:
+            tx.at_end(lambda: given_back(tx, given))
 
     def finish(self, tx: Tx, step: Step, phase: Phase, output: dict[str, object]) -> None:
         """The step is done (or undone): its output, and the rows that change with it."""
+        self._start(tx)
+        self._give_back_unless(tx, step, phase)
         self._move(tx, phase, step.name, self.claim.step_since, self.claim.attempts)
         tx.run(_STEP_DONE, {"of": self.claim.run.id, "step": step.name, "at_phase": phase.value,
                             "result": json.dumps(output), "at": tx.now})  # fmt: skip
@@ -174,6 +173,10 @@ class Journal:
 
     def turn_back(self, tx: Tx, error: str) -> None:
         """From here on undo, because of `error`."""
+        self._start(tx)
+        self._turn_back(tx, error)
+
+    def _turn_back(self, tx: Tx, error: str) -> None:
         self.claim.error = error
         self._move(tx, Phase.UNDO, self.claim.step, tx.now, 0)
         self.workflow.on_undo(tx, self.claim.run, error)
@@ -185,11 +188,15 @@ class Journal:
 
     def end(self, tx: Tx, ending: Ending) -> bool:
         """The last checkpoint; False, and back, when somebody was promised meanwhile that everything is undone."""
+        self._start(tx)
         if self.claim.phase is Phase.DO and self.workflow.can_cancel:
             self._move(tx, Phase.DO, self.claim.step, self.claim.step_since, self.claim.attempts)
             if self.claim.cancel:
-                self.turn_back(tx, self.claim.error)
+                self._turn_back(tx, self.claim.error)
                 return False
+        if self.claim.permit:
+            permit = self.claim.permit
+            tx.at_end(lambda: given_back(tx, permit))
         state = "done" if ending.succeeded else "kept" if ending.kept else "failed"
         self._check(tx.run(_END, {**self._held, "to_state": state, "at": tx.now, "because": ending.error}))
         self.workflow.on_end(tx, self.claim.run, ending)
@@ -198,7 +205,8 @@ class Journal:
     def _move(self, tx: Tx, phase: Phase, step: str, since: int, attempts: int) -> None:
         claim = self.claim
         row = tx.row(_MOVE, {**self._held, "to_phase": phase.value, "to_step": step, "since": since,
-                             "tries": attempts, "until": tx.now + self._lease_ms, "because": claim.error})  # fmt: skip
+                             "tries": attempts, "until": tx.now + self._lease_ms, "because": claim.error,
+                             "holds": claim.permit, "does_hold": int(bool(claim.permit))})  # fmt: skip
         if row is None:
             raise Fenced(claim.run.id)
         claim.phase, claim.step, claim.step_since, claim.attempts = phase, step, since, attempts
@@ -215,5 +223,5 @@ def forget(tx: Tx, workflow_id: str) -> None:
 
 
 __all__: Sequence[str] = [
-    "Claim", "Fenced", "Journal", "begun", "claim", "due", "forget", "release", "release_alike", "renew",
+    "Claim", "Fenced", "Journal", "Lease", "begun", "claim", "due", "forget", "release", "release_alike", "renew",
 ]  # fmt: skip

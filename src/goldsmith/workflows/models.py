@@ -2,6 +2,7 @@
 
 `state` is queued (may be claimed at `run_at`), running (leased by `owner` until `lease_until`), done, failed (and
 undone) or kept (failed, nothing undone, may be resumed).
+`permit` is what it holds (`has_permit` 1) or waits for, "" for nothing; see `claims`.
 `epoch` grows with every claim: a worker whose epoch is old has lost the workflow and writes nothing more.
 """
 
@@ -15,6 +16,7 @@ workflows = Table(
     Column("id", Text, primary_key=True),
     Column("kind", Text, nullable=False),
     Column("subject", Text, nullable=False),
+    Column("project_id", Text, nullable=False),
     Column("parameters", Text, nullable=False),
     Column("state", Text, nullable=False),
     Column("phase", Text, nullable=False),
@@ -26,6 +28,8 @@ workflows = Table(
     Column("epoch", Integer, nullable=False),
     Column("lease_until", Integer, nullable=False),
     Column("cancel", Integer, nullable=False),
+    Column("permit", Text, nullable=False),
+    Column("has_permit", Integer, nullable=False),
     Column("error", Text, nullable=False),
     Column("created_at", Integer, nullable=False),
     Column("ended_at", Integer),
@@ -34,6 +38,10 @@ Index("ix_workflows_queued", workflows.c.run_at, sqlite_where=text("state = 'que
       postgresql_where=text("state = 'queued'"))  # fmt: skip
 Index("ix_workflows_running", workflows.c.lease_until, sqlite_where=text("state = 'running'"),
       postgresql_where=text("state = 'running'"))  # fmt: skip
+Index("ix_workflows_turn", workflows.c.project_id, workflows.c.run_at, sqlite_where=text("state = 'queued'"),
+      postgresql_where=text("state = 'queued'"))  # fmt: skip
+Index("ix_workflows_permit", workflows.c.permit, sqlite_where=text("permit <> ''"),
+      postgresql_where=text("permit <> ''"))  # fmt: skip
 Index("ix_workflows_subject", workflows.c.subject)
 
 workflow_steps = Table(

@@ -82,14 +82,20 @@ class Queue:
         for listener in self._listeners:
             listener()
 
-    def put(self, tx: Tx, workflow_id: str, kind: str, subject: str, parameters: Mapping[str, Any]) -> None:
-        """Add a workflow, durable with the caller's transaction. `subject` is the id of what it changes."""
+    def put(
+        self, tx: Tx, workflow_id: str, kind: str, subject: str, parameters: Mapping[str, Any], *, project_id: str = ""
+    ) -> None:
+        """Add a workflow, durable with the caller's transaction. `subject` is the id of what it changes.
+
+        Projects take turns; those without one count as a project of their own.
+        """
         first = self.kinds[kind].steps[0].name
         now = tx.now
         tx.run(
             _INSERT,
             {
-                "id": workflow_id, "kind": kind, "subject": subject, "parameters": document(parameters),
+                "id": workflow_id, "kind": kind, "subject": subject, "project_id": project_id,
+                "parameters": document(parameters), "permit": "", "has_permit": 0,
                 "state": "queued", "phase": "do", "step": first, "step_since": now, "attempts": 0, "run_at": now,
                 "owner": None, "epoch": 0, "lease_until": 0, "cancel": 0, "error": "", "created_at": now,
                 "ended_at": None,

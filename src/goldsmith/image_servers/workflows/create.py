@@ -31,9 +31,11 @@ from goldsmith.jobs.service import Jobs
 from goldsmith.networks.service import Networks
 from goldsmith.store import Store, Tx
 from goldsmith.tenancy.service import Tenancy
-from goldsmith.workflows import Ending, NotYet, Run, Step, Workflow
+from goldsmith.workflows import Ending, NotYet, Permit, Run, Step, Workflow
 
 GUEST_POLL_SECONDS = 0.25
+BOOT = Permit("boots_per_host", lambda run: str(run.parameters["host"]))
+"""Held from the start of a machine until its guest answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +66,11 @@ class CreateImageServer:
             ),
             Step(
                 "start_machine", "Start the machine", "Take its power away", "a running machine is left alone",
-                self._start_machine, self._stop_machine, timeout=120, weight=2,
+                self._start_machine, self._stop_machine, timeout=120, weight=2, permit=BOOT,
             ),
             Step(
                 "wait_for_guest", "Wait for the guest to answer", "-", "only looks",
-                self._wait_for_guest, timeout=self.guest_timeout, weight=10,
+                self._wait_for_guest, timeout=self.guest_timeout, weight=10, permit=BOOT,
             ),
             Step(
                 "prepare_guest", "Prepare the guest", "-", "each command leaves what is right alone",

@@ -360,6 +360,7 @@ def upgrade() -> None:
     sa.Column('id', Text, nullable=False),
     sa.Column('kind', Text, nullable=False),
     sa.Column('subject', Text, nullable=False),
+    sa.Column('project_id', Text, nullable=False),
     sa.Column('parameters', Text, nullable=False),
     sa.Column('state', Text, nullable=False),
     sa.Column('phase', Text, nullable=False),
@@ -371,15 +372,19 @@ def upgrade() -> None:
     sa.Column('epoch', Integer, nullable=False),
     sa.Column('lease_until', Integer, nullable=False),
     sa.Column('cancel', Integer, nullable=False),
+    sa.Column('permit', Text, nullable=False),
+    sa.Column('has_permit', Integer, nullable=False),
     sa.Column('error', Text, nullable=False),
     sa.Column('created_at', Integer, nullable=False),
     sa.Column('ended_at', Integer, nullable=True),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_workflows'))
     )
     with op.batch_alter_table('workflows', schema=None) as batch_op:
+        batch_op.create_index('ix_workflows_permit', ['permit'], unique=False, sqlite_where=sa.text("permit <> ''"), postgresql_where=sa.text("permit <> ''"))
         batch_op.create_index('ix_workflows_queued', ['run_at'], unique=False, sqlite_where=sa.text("state = 'queued'"), postgresql_where=sa.text("state = 'queued'"))
         batch_op.create_index('ix_workflows_running', ['lease_until'], unique=False, sqlite_where=sa.text("state = 'running'"), postgresql_where=sa.text("state = 'running'"))
         batch_op.create_index('ix_workflows_subject', ['subject'], unique=False)
+        batch_op.create_index('ix_workflows_turn', ['project_id', 'run_at'], unique=False, sqlite_where=sa.text("state = 'queued'"), postgresql_where=sa.text("state = 'queued'"))
 
     op.create_table('workspace_users',
     sa.Column('id', Text, nullable=False),
