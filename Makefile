@@ -1,7 +1,7 @@
 # The doors of goldsmith. `make` alone lists them.
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench docs
+.PHONY: help setup demo test check bench chaos docs
 MAKEFLAGS += --no-print-directory
 
 python := .venv/bin/python
@@ -34,6 +34,10 @@ bench: ## measure, side by side with what goldsmith is compared to
 	@scripts/setup bench
 	@scripts/setup-qemu
 	@$(python) benchmarks/run.py
+
+chaos: ## kill, freeze and starve a goldsmith in use, then prove that nothing was lost (MINUTES=5)
+	@scripts/setup test
+	@$(python) -m tests.chaos.run --minutes $${MINUTES:-5}
 
 docs: ## write the pages of docs/ that are made from the code
 	@scripts/setup demo

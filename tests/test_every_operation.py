@@ -212,7 +212,9 @@ def test_a_user_without_any_grant_is_403_wherever_there_is_an_action(
     assert contents(unlimited.data_dir) == before
 
 
-def test_every_operation_with_a_body_wants_json(targets: list[Target], unlimited: Service, client: httpx.Client) -> None:
+def test_every_operation_with_a_body_wants_json(
+    targets: list[Target], unlimited: Service, client: httpx.Client
+) -> None:
     headers = {"X-Auth-Token": unlimited.token(), "Content-Type": "text/plain"}
     before = contents(unlimited.data_dir)
     takes_json = [

@@ -406,7 +406,7 @@ def _listen(host: str, port: int) -> socket.socket:
 
 @contextlib.contextmanager
 def only_one(folder: Path):  # type: ignore[no-untyped-def]
-    """Hold the data folder's lock: one process serves it at a time (decision 3)."""
+    """Hold the data folder's lock: one process serves it at a time (decision 11)."""
     descriptor = os.open(folder / "serve.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         try:

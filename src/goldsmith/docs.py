@@ -25,7 +25,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 import goldsmith
-from goldsmith import errors, settings
+from goldsmith import docs_reliability, errors, settings
 from goldsmith.http import validation
 from goldsmith.http.operations import ALWAYS, Operation, Surface, collect
 from goldsmith.http.rendering import SHAPES
@@ -552,6 +552,9 @@ PAGES: dict[str, Callable[[], str]] = {
     "image-server-states.md": states_page,
     "workflows.md": workflows_page,
     "settings.md": settings_page,
+    "reliability.md": lambda: _page(
+        "Reliability", *docs_reliability.sections([workflow for workflow, _ in workflows()])
+    ),
 }
 
 

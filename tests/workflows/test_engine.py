@@ -1,18 +1,16 @@
-"""The engine on SQLite, through its public doors: put a workflow, run an engine, look at rows and effects."""
+"""The engine on both databases, through its public doors: put a workflow, run an engine, look at rows and effects."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, select
+from sqlalchemy import select
 
 from goldsmith.errors import Transient
-from goldsmith.store import Tx, metadata
-from goldsmith.store.sqlite import SqliteStore
+from goldsmith.store import Store, Tx
 from goldsmith.workflows import Ending, Engine, NotYet, Queue, Retry, Run, Step, Workflow
 from goldsmith.workflows.models import workflow_steps, workflows
 
@@ -44,17 +42,11 @@ class World:
 
 
 @pytest.fixture
-def store(tmp_path: Path):
-    path = tmp_path / "test.db"
-    engine = create_engine(f"sqlite:///{path}")
-    metadata.create_all(engine)
-    engine.dispose()
-    store = SqliteStore(path)
-    yield store
-    store.close()
+def store(both_stores: Store) -> Store:
+    return both_stores
 
 
-async def run_to_end(store: SqliteStore, workflow: Workflow, world: World, *, lease: float = 5.0) -> None:
+async def run_to_end(store: Store, workflow: Workflow, world: World, *, lease: float = 5.0) -> None:
     queue = Queue({"test": workflow})
     engine = Engine(store, queue, slots=4, lease_seconds=lease)
     await store.write(lambda tx: queue.put(tx, "1", "test", "subject", {}))
@@ -71,14 +63,14 @@ def state(tx: Tx) -> tuple[str, list[tuple[str, str, str]]]:
     return tx.scalar(select(workflows.c.state)), sorted(steps)
 
 
-async def test_steps_run_in_order_and_are_checkpointed(store: SqliteStore) -> None:
+async def test_steps_run_in_order_and_are_checkpointed(store: Store) -> None:
     world = World()
     await run_to_end(store, world.workflow(world.step("a"), world.step("b")), world)
     assert world.effects == ["do a", "do b"]
     assert await store.read(state) == ("done", [("a", "do", "done"), ("b", "do", "done")])
 
 
-async def test_a_failed_step_undoes_everything_in_reverse_itself_included(store: SqliteStore) -> None:
+async def test_a_failed_step_undoes_everything_in_reverse_itself_included(store: Store) -> None:
     world = World()
 
     async def fail(run: Run) -> None:
@@ -91,7 +83,7 @@ async def test_a_failed_step_undoes_everything_in_reverse_itself_included(store:
     assert (await store.read(state))[0] == "failed"
 
 
-async def test_a_transient_error_is_tried_again(store: SqliteStore) -> None:
+async def test_a_transient_error_is_tried_again(store: Store) -> None:
     world, left = World(), [1, 1]
 
     async def busy(run: Run) -> None:
@@ -105,7 +97,7 @@ async def test_a_transient_error_is_tried_again(store: SqliteStore) -> None:
     assert world.endings[0].succeeded
 
 
-async def test_waiting_gives_the_slot_back_and_comes_back(store: SqliteStore) -> None:
+async def test_waiting_gives_the_slot_back_and_comes_back(store: Store) -> None:
     world, left = World(), [1, 1, 1]
 
     async def wait(run: Run) -> NotYet | None:
@@ -120,7 +112,7 @@ async def test_waiting_gives_the_slot_back_and_comes_back(store: SqliteStore) ->
     assert world.endings[0].succeeded
 
 
-async def test_a_step_that_waits_too_long_fails_with_its_effect_as_the_cause(store: SqliteStore) -> None:
+async def test_a_step_that_waits_too_long_fails_with_its_effect_as_the_cause(store: Store) -> None:
     world = World()
 
     async def wait(run: Run) -> NotYet:
@@ -130,7 +122,7 @@ async def test_a_step_that_waits_too_long_fails_with_its_effect_as_the_cause(sto
     assert world.endings[0].error == "do a: not done within 0.2 seconds."
 
 
-async def test_an_undo_that_fails_is_tried_again(store: SqliteStore) -> None:
+async def test_an_undo_that_fails_is_tried_again(store: Store) -> None:
     world, left = World(), [1]
 
     async def fail(run: Run) -> None:
@@ -147,7 +139,7 @@ async def test_an_undo_that_fails_is_tried_again(store: SqliteStore) -> None:
     assert (await store.read(state))[1] == [("a", "do", "intent"), ("a", "undo", "done")]
 
 
-async def test_a_workflow_of_a_dead_worker_goes_on_elsewhere_from_its_last_checkpoint(store: SqliteStore) -> None:
+async def test_a_workflow_of_a_dead_worker_goes_on_elsewhere_from_its_last_checkpoint(store: Store) -> None:
     world, stuck = World(), asyncio.Event()
 
     async def hang_once(run: Run) -> None:
@@ -175,7 +167,7 @@ async def test_a_workflow_of_a_dead_worker_goes_on_elsewhere_from_its_last_check
     await asyncio.gather(frozen, running)
 
 
-async def test_a_worker_that_wakes_up_late_writes_nothing(store: SqliteStore) -> None:
+async def test_a_worker_that_wakes_up_late_writes_nothing(store: Store) -> None:
     world, held, released = World(), asyncio.Event(), asyncio.Event()
 
     async def hold_once(run: Run) -> dict[str, str]:
@@ -205,7 +197,7 @@ async def test_a_worker_that_wakes_up_late_writes_nothing(store: SqliteStore) ->
     assert len(world.endings) == 1
 
 
-async def test_cancel_is_seen_at_the_next_checkpoint_and_undoes(store: SqliteStore) -> None:
+async def test_cancel_is_seen_at_the_next_checkpoint_and_undoes(store: Store) -> None:
     world, left = World(), [1, 1, 1, 1, 1, 1, 1, 1]
     queue = Queue()
 
@@ -232,7 +224,7 @@ async def test_cancel_is_seen_at_the_next_checkpoint_and_undoes(store: SqliteSto
     assert left
 
 
-async def test_stopping_hands_the_work_back_at_once(store: SqliteStore) -> None:
+async def test_stopping_hands_the_work_back_at_once(store: Store) -> None:
     world, begun = World(), asyncio.Event()
 
     async def wait(run: Run) -> NotYet:
@@ -249,7 +241,7 @@ async def test_stopping_hands_the_work_back_at_once(store: SqliteStore) -> None:
     assert await store.read(lambda tx: tx.scalar(select(workflows.c.state))) == "queued"
 
 
-async def test_progress_shows_every_step(store: SqliteStore) -> None:
+async def test_progress_shows_every_step(store: Store) -> None:
     world = World()
     workflow = world.workflow(world.step("a", weight=3), world.step("b"))
     await run_to_end(store, workflow, world)
@@ -259,7 +251,7 @@ async def test_progress_shows_every_step(store: SqliteStore) -> None:
     assert [(step.name, step.state) for step in progress.steps] == [("a", "done"), ("b", "done")]
 
 
-async def test_a_kept_workflow_goes_on_from_its_failed_step(store: SqliteStore) -> None:
+async def test_a_kept_workflow_goes_on_from_its_failed_step(store: Store) -> None:
     world, broken = World(), [1]
 
     async def fail_once(run: Run) -> None:

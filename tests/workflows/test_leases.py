@@ -4,43 +4,38 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine
 from tests.workflows.test_engine import World
 
 from goldsmith.errors import UNAVAILABLE
-from goldsmith.store import metadata
-from goldsmith.store.sqlite import SqliteStore
+from goldsmith.store import Store
 from goldsmith.workflows import Engine, Queue, Run
 from goldsmith.workflows import journal as books
 
 
-class Flaky(SqliteStore):
+class Flaky:
     """A database that refuses the writes it is told to refuse."""
 
     refuses: Callable[[], bool] = staticmethod(lambda: False)
 
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.read, self.read_now, self.write_now, self.close = store.read, store.read_now, store.write_now, store.close
+
     async def write(self, work: Callable[..., Any]) -> Any:
         if self.refuses():
             raise UNAVAILABLE.error("The disk is full.")
-        return await super().write(work)
+        return await self._store.write(work)
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Flaky]:
-    path = tmp_path / "test.db"
-    engine = create_engine(f"sqlite:///{path}")
-    metadata.create_all(engine)
-    engine.dispose()
-    store = Flaky(path)
-    yield store
-    store.close()
+def store(both_stores: Store) -> Flaky:
+    return Flaky(both_stores)
 
 
 @asynccontextmanager

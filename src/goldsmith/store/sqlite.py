@@ -1,4 +1,4 @@
-"""SQLite: WAL, `synchronous=FULL`, one writer thread that commits whatever waits together (decision 3).
+"""SQLite: WAL, `synchronous=FULL`, one writer thread that commits whatever waits together (decision 11).
 
 One fsync serves up to 256 writes. One that fails leaves its neighbours alone: before it has changed anything there
 is nothing to take back, and afterwards the whole batch runs again, each write in a savepoint of its own. (Savepoints
@@ -40,7 +40,7 @@ _NOTHING: dict[str, Any] = {}
 
 
 def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
-    """A connection set up as decision 3 wants it, in autocommit mode."""
+    """A connection set up as decision 11 wants it, in autocommit mode."""
     connection = sqlite3.connect(
         path, isolation_level=None, timeout=BUSY_SECONDS, check_same_thread=False, cached_statements=STATEMENTS
     )
