@@ -76,11 +76,48 @@ def new_service(tmp_path: Path) -> Iterator[type[Service]]:
     assert leftovers(tmp_path) == []
 
 
+@pytest.fixture
+def new_postgres_service(new_service: type[Service], postgres: Postgres) -> type[Service]:
+    """The same, each with a PostgreSQL database of its own, unless it is given one."""
+
+    class Made(new_service):  # type: ignore[misc, valid-type]
+        def __init__(self, name: str = "data", **settings: str) -> None:
+            if "GOLDSMITH_DATABASE" not in settings:
+                settings["GOLDSMITH_DATABASE"] = postgres.fresh()
+            super().__init__(name, **settings)
+
+    return Made
+
+
+@pytest.fixture(params=BOTH)
+def new_service_on_each(request: pytest.FixtureRequest) -> type[Service]:
+    """Services of one's own, on SQLite and on PostgreSQL."""
+    name = "new_service" if request.param == "sqlite" else "new_postgres_service"
+    made: type[Service] = request.getfixturevalue(name)
+    return made
+
+
 @pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """One service on the simulated cloud, shared by all tests that only need one to talk to."""
-    folder = tmp_path_factory.mktemp("shared service")
-    shared = Service(folder / "data", GOLDSMITH_SIMULATED__SPEED="20")
+    yield from _shared(tmp_path_factory.mktemp("shared service"))
+
+
+@pytest.fixture(scope="session")
+def postgres_service(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) -> Iterator[Service]:
+    """The same on PostgreSQL."""
+    yield from _shared(tmp_path_factory.mktemp("shared service on PostgreSQL"), GOLDSMITH_DATABASE=postgres.fresh())
+
+
+@pytest.fixture(scope="session", params=BOTH)
+def each_service(request: pytest.FixtureRequest) -> Service:
+    """The shared service on SQLite, and the one on PostgreSQL."""
+    found: Service = request.getfixturevalue("service" if request.param == "sqlite" else "postgres_service")
+    return found
+
+
+def _shared(folder: Path, **settings: str) -> Iterator[Service]:
+    shared = Service(folder / "data", GOLDSMITH_SIMULATED__SPEED="20", **settings)
     shared.start()
     yield shared
     leaks = leaks_of(shared)

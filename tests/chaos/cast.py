@@ -24,14 +24,14 @@ from goldsmith.iam.signature import sign
 class Processes:
     """One API process and several workers on one data folder; whoever dies is started again."""
 
-    def __init__(self, folder: Path, settings: dict[str, str], workers: int) -> None:
+    def __init__(self, folder: Path, log: Path, settings: dict[str, str], workers: int) -> None:
         self.folder = folder
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         clean = {name: value for name, value in os.environ.items() if not name.startswith("GOLDSMITH_")}
         self._environment = clean | settings
-        self._log = (folder.parent / "chaos.log").open("a")
+        self._log = log.open("a")
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self.workers = [f"worker {number}" for number in range(workers)]
 
@@ -50,7 +50,7 @@ class Processes:
         """All of them, and wait until the API answers."""
         for name in ("api", *self.workers):
             self.start(name)
-        until(self._answers, seconds=60)
+        until(self._answers, seconds=180, every=0.2)
 
     def _answers(self) -> bool:
         for name in ("api", *self.workers):

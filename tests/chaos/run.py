@@ -73,11 +73,11 @@ def chaos(folder: Path, seconds: float, *, seed: int, clients: int = 6, workers:
         subprocess.run([PROGRAM, "init", "--data-dir", data_dir], check=True, capture_output=True)
         text = default_text().replace("INSTANCES = 100000", f"INSTANCES = {MOST_SERVERS}", 1)
         (data_dir / FILE_NAME).write_text(text)
-        processes = Processes(data_dir, SETTINGS, workers)
+        processes = Processes(data_dir, folder / "processes.log", SETTINGS, workers)
         try:
             processes.start_all()
             evils, watch, objections = _act(processes, history, seconds, seed, clients, disk.is_small)
-            until(lambda: processes.start_all() or _is_idle(data_dir), seconds=90, every=0.2)
+            until(lambda: processes.start_all() or _is_idle(data_dir), seconds=180, every=0.2)
         finally:
             processes.stop_all()
             history.close()

@@ -8,7 +8,7 @@ import pytest
 from tests.chaos.run import chaos, lines
 
 
-@pytest.mark.timeout(200)
+@pytest.mark.timeout(500)
 def test_a_short_chaos_leaves_everything_in_order(tmp_path: Path) -> None:
     report = chaos(tmp_path, 15, seed=20260)
     print("\n".join(lines(report)))

@@ -122,9 +122,10 @@ class Goldsmith:
     async def work_off(self) -> None:
         """Let an engine do all there is to do."""
         async with self.engine():
-            await until_async(self._is_idle)
+            await until_async(self.is_idle)
 
-    async def _is_idle(self) -> bool:
+    async def is_idle(self) -> bool:
+        """Whether every workflow has ended."""
         return not await self.live()
 
     @asynccontextmanager
@@ -160,7 +161,7 @@ def hastened(kinds: Mapping[str, Workflow]) -> dict[str, Workflow]:
 async def until_async(what: Callable[[], Awaitable[bool]]) -> None:
     """Ask again and again until it is so."""
     async with asyncio.timeout(PATIENCE):
-        while not await what():
+        while not await what():  # noqa: ASYNC110 - what is waited for stands in a database
             await asyncio.sleep(0.005)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +15,7 @@ from tests.faults.strikes import FORWARDS, INJECTED, SHORT, Fault, Strike
 
 from goldsmith import docs
 
-DATABASES = ["sqlite"]
+DATABASES = ["sqlite", "postgresql"]
 KINDS = {workflow.kind: workflow for workflow, _ in docs.workflows()}
 
 
@@ -28,9 +28,15 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @pytest.fixture(scope="module", params=DATABASES)
-def database(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
+def database(request: pytest.FixtureRequest) -> Iterator[tuple[str, dict[str, Any]]]:
     """Name of a database and the settings that choose it."""
-    return request.param, {}
+    if request.param == "sqlite":
+        yield request.param, {}
+        return
+    server = request.getfixturevalue("postgres")
+    url = server.fresh()
+    yield request.param, {"database": url}
+    server.drop(url)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

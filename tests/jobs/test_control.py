@@ -20,8 +20,8 @@ def sub_job(service: Service, job_id: str) -> dict[str, object]:
     return found
 
 
-def test_a_cancelled_job_is_undone_and_fails_with_the_reason(new_service: type[Service]) -> None:
-    service = new_service("cancelled", **SLOW).start()
+def test_a_cancelled_job_is_undone_and_fails_with_the_reason(new_service_on_each: type[Service]) -> None:
+    service = new_service_on_each("cancelled", **SLOW).start()
     job_id = service.create(example("cancelled"))
     until(lambda: sub_job(service, job_id)["current_step"] == "wait_for_guest")
     assert action(service, job_id, "cancel") == (200, {})
@@ -36,15 +36,15 @@ def test_a_cancelled_job_is_undone_and_fails_with_the_reason(new_service: type[S
     assert "has ended" in body["error_msg"]
 
 
-def test_an_unknown_job_cannot_be_cancelled_or_retried(service: Service) -> None:
+def test_an_unknown_job_cannot_be_cancelled_or_retried(each_service: Service) -> None:
     for name in ("cancel", "retry"):
-        status, body = action(service, "123", name)
+        status, body = action(each_service, "123", name)
         assert status == 404
         assert "123" in body["error_msg"]
 
 
-def test_a_kept_failure_is_retried_from_its_failed_step(new_service: type[Service]) -> None:
-    service = new_service("kept").start()
+def test_a_kept_failure_is_retried_from_its_failed_step(new_service_on_each: type[Service]) -> None:
+    service = new_service_on_each("kept").start()
     with World(service.data_dir) as world:
         world.inject(Fault("run_in_guest", error="refused", message="the guest said no"))
     answer = service.call("POST", service.servers("?keep_on_failure=true"), example("kept"))
@@ -68,9 +68,9 @@ def test_a_kept_failure_is_retried_from_its_failed_step(new_service: type[Servic
 
 @pytest.mark.parametrize("recursive", [True])
 def test_deleting_what_was_kept_removes_everything_and_ends_the_retrying(
-    new_service: type[Service], recursive: bool
+    new_service_on_each: type[Service], recursive: bool
 ) -> None:
-    service = new_service("given up").start()
+    service = new_service_on_each("given up").start()
     with World(service.data_dir) as world:
         world.inject(Fault("start_server", error="refused", message="no power"))
     answer = service.call("POST", service.servers("?keep_on_failure=true"), example("given up"))

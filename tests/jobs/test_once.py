@@ -26,14 +26,14 @@ def test_a_repeated_request_returns_the_same_job(service: Service, header: str) 
     assert service.call("GET", service.servers(f"?server_name=other {header}")).json()["count"] == 0
 
 
-def test_requests_that_arrive_at_the_same_instant_make_one_job(service: Service) -> None:
+def test_requests_that_arrive_at_the_same_instant_make_one_job(each_service: Service) -> None:
     with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda _: post(service, "at once", "the-same").json()["job_id"], range(16)))
+        answers = list(pool.map(lambda _: post(each_service, "at once", "the-same").json()["job_id"], range(16)))
     assert len(set(answers)) == 1
 
 
-def test_the_key_holds_after_a_crash(new_service: type[Service]) -> None:
-    service = new_service("crashed").start()
+def test_the_key_holds_after_a_crash(new_service_on_each: type[Service]) -> None:
+    service = new_service_on_each("crashed").start()
     first = post(service, "before the crash", "crash").json()
     service.kill()
     service.start()
@@ -41,8 +41,8 @@ def test_the_key_holds_after_a_crash(new_service: type[Service]) -> None:
     assert service.wait(first["job_id"])["status"] == "SUCCESS"
 
 
-def test_jobs_are_found_by_their_linked_id(service: Service) -> None:
-    answer = service.call("POST", service.servers(), example("linked"), headers={"X-Linked-Id": "order-17"})
+def test_jobs_are_found_by_their_linked_id(each_service: Service) -> None:
+    answer = each_service.call("POST", each_service.servers(), example("linked"), headers={"X-Linked-Id": "order-17"})
     path = f"/v1/{PROJECT}/image-server-jobs?job_type=CREATE_SERVER&linked_id=order-17"
-    found = service.call("GET", path).json()
+    found = each_service.call("GET", path).json()
     assert [job["id"] for job in found["items"]] == [answer.json()["job_id"]]

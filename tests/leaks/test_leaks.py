@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from sqlalchemy import delete, update
-from tests.faults.house import Goldsmith, opened
+from tests.faults.house import Goldsmith, opened, until_async
 from tests.service import PROGRAM, Service, example
 
 from goldsmith.app_groups.models import app_groups
@@ -181,12 +181,10 @@ async def test_a_detector_that_runs_all_the_time_never_takes_work_for_a_leak(gol
     for round_ in range(4):
         async with goldsmith.engine():
             made = await asyncio.gather(*(goldsmith.create(f"watched {round_} {each}") for each in range(8)))
-            while await goldsmith.live():
-                await asyncio.sleep(0.01)
+            await until_async(goldsmith.is_idle)
             ids = [job["sub_jobs"][0]["job_resource_info"]["resource_id"] for job in made]
             await goldsmith.remove(*ids)
-            while await goldsmith.live():
-                await asyncio.sleep(0.01)
+            await until_async(goldsmith.is_idle)
     over.set()
     await watching
     assert looks > 4

@@ -145,13 +145,15 @@ class PostgresStore:
         return await self._in(self._writers, self._write, accompanied(work))
 
     async def read(self, work: Callable[[Tx], T]) -> T:
-        return await self._in(self._readers, self.read_now, work)
+        return await self._in(self._readers, self._read, work)
 
     def write_now(self, work: Callable[[Tx], T]) -> T:
+        self._require_open()
         return self._write(accompanied(work))
 
     def read_now(self, work: Callable[[Tx], T]) -> T:
-        return self._until_done(lambda: self._transaction(_BEGIN_READ, work)[0])
+        self._require_open()
+        return self._read(work)
 
     def close(self) -> None:
         if self._closed:
@@ -162,9 +164,15 @@ class PostgresStore:
         self._pool.close()
 
     async def _in(self, threads: ThreadPoolExecutor, call: Callable[..., T], work: Callable[[Tx], T]) -> T:
+        self._require_open()
+        return await asyncio.get_running_loop().run_in_executor(threads, call, work)
+
+    def _require_open(self) -> None:
         if self._closed:
             raise UNAVAILABLE.error("The service is shutting down.")
-        return await asyncio.get_running_loop().run_in_executor(threads, call, work)
+
+    def _read(self, work: Callable[[Tx], T]) -> T:
+        return self._until_done(lambda: self._transaction(_BEGIN_READ, work)[0])
 
     def _write(self, work: Callable[[Tx], T]) -> T:
         def once() -> T:
@@ -179,8 +187,6 @@ class PostgresStore:
         return self._until_done(once)
 
     def _until_done(self, once: Callable[[], T]) -> T:
-        if self._closed:
-            raise UNAVAILABLE.error("The service is shutting down.")
         has_met_another = False
         for attempt in range(ATTEMPTS):
             try:

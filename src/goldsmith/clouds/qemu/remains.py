@@ -5,7 +5,6 @@ Nothing here waits or changes anything; what an operation is at work on, which h
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -44,7 +43,7 @@ def _half_reservations(ports: Path) -> Iterator[tuple[str, str]]:
 
 def _links(file: Path) -> int:
     with suppress(FileNotFoundError):
-        return os.stat(file).st_nlink
+        return file.stat().st_nlink
     return 0
 
 
