@@ -66,7 +66,7 @@ def test_a_kept_failure_is_retried_from_its_failed_step(new_service_on_each: typ
     assert service.delete(server_id)["status"] == "SUCCESS"
 
 
-@pytest.mark.parametrize("recursive", [True])
+@pytest.mark.parametrize("recursive", [True, False])
 def test_deleting_what_was_kept_removes_everything_and_ends_the_retrying(
     new_service_on_each: type[Service], recursive: bool
 ) -> None:

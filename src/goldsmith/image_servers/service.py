@@ -301,7 +301,8 @@ class ImageServers:
         self._queue.abandon(tx, row["workflow_id"])
         self.move(tx, row["id"], Event.DELETE_ASKED, workflow_id)
         parameters = {**json.loads(row["spec"]), "app_server_id": row["server_id"], "app_group_id": row["app_group_id"]}
-        kind = DELETE if recursive else FORGET
+        # What a failed creation left (keep_on_failure) has no app server to own it: it goes with the record.
+        kind = DELETE if recursive or not row["server_id"] else FORGET
         self._queue.put(tx, workflow_id, kind, row["id"], parameters, project_id=row["project_id"])
         return workflow_id
 
