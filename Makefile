@@ -22,6 +22,7 @@ demo: setup ## boot a machine from the documentation's own request and keep serv
 test: ## run all tests (PYTEST_ARGS="-k create -x")
 	@scripts/setup test
 	@scripts/setup-qemu
+	@scripts/setup-postgres
 	@$(python) -m pytest $(PYTEST_ARGS)
 
 check: ## ruff and mypy
