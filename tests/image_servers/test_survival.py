@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -122,8 +121,9 @@ def test_killed_from_outside_in_the_middle_of_a_step_it_makes_one_machine(
 
 def test_killed_again_and_again_it_still_ends_with_one_machine(mortal: Service) -> None:
     job_id = mortal.create(example("again and again"))
+    sql = "SELECT 1 FROM workflow_steps JOIN sub_jobs USING (workflow_id) WHERE job_id = ?"
     for number in range(3):
-        time.sleep(0.04 * number)  # the moment of death is the point of the test
+        until(lambda count=2 * number: len(rows(mortal.data_dir, sql, job_id)) > count, every=0.002)
         mortal.kill()
         mortal.start()
     job = mortal.wait(job_id)

@@ -89,7 +89,8 @@ def test_pages_do_not_overlap_and_end_empty(history: History, path: str) -> None
         (JOBS, "", "job_type"), (SUB_JOBS, "", "job_type"), (JOBS, "job_type=createServer", "job_type"),
         (JOBS, "job_type=DELETE_IMAGE", "job_type"), (JOBS, "job_type=&status=ROLLBACK", "status"),
         (SUB_JOBS, "job_type=&status=DONE", "status"),
-        (f"{SUB_JOBS}/actions/count", "job_type=X,CREATE_SERVER", "job_type"), (f"{SUB_JOBS}/actions/count", "status=X", "status"),
+        (f"{SUB_JOBS}/actions/count", "job_type=X,CREATE_SERVER", "job_type"),
+        (f"{SUB_JOBS}/actions/count", "status=X", "status"),
     ],
 )  # fmt: skip
 def test_a_filter_that_does_not_exist_is_refused(history: History, path: str, query: str, field: str) -> None:
@@ -155,9 +156,9 @@ def test_jobs_of_another_project_do_not_exist(history: History) -> None:
 
 
 def test_the_records_of_ended_sub_jobs_can_be_deleted_and_unknown_ids_are_ignored(
-    new_service_on_each: type[Service],
+    new_service: type[Service],
 ) -> None:
-    service = new_service_on_each(GOLDSMITH_SIMULATED__SPEED="50").start()
+    service = new_service(GOLDSMITH_SIMULATED__SPEED="50").start()
     job = service.wait(service.create(example("forgotten")))
     path = f"{SUB_JOBS}/actions/batch-delete"
     body = {"items": [job["sub_jobs"][0]["id"], "697612196825268224"]}
@@ -167,8 +168,8 @@ def test_the_records_of_ended_sub_jobs_can_be_deleted_and_unknown_ids_are_ignore
     assert (after["status"], after["sub_jobs"], after["sub_jobs_total"]) == ("SUCCESS", [], 1)
 
 
-def test_a_sub_job_that_runs_cannot_be_deleted(new_service_on_each: type[Service]) -> None:
-    service = new_service_on_each(GOLDSMITH_SIMULATED__BOOT_SECONDS="3").start()
+def test_a_sub_job_that_runs_cannot_be_deleted(new_service: type[Service]) -> None:
+    service = new_service(GOLDSMITH_SIMULATED__BOOT_SECONDS="3").start()
     job_id = service.create(example("runs"))
     sub_job_id = service.job(job_id)["sub_jobs"][0]["id"]
     answer = service.call("PATCH", f"{SUB_JOBS}/actions/batch-delete", {"items": [sub_job_id, "1"]})
@@ -177,8 +178,8 @@ def test_a_sub_job_that_runs_cannot_be_deleted(new_service_on_each: type[Service
     assert service.wait(job_id)["status"] == "SUCCESS"
 
 
-def test_a_job_tells_its_step_and_never_waits_or_goes_back(new_service_on_each: type[Service]) -> None:
-    service = new_service_on_each(GOLDSMITH_SIMULATED__BOOT_SECONDS="1").start()
+def test_a_job_tells_its_step_and_never_waits_or_goes_back(new_service: type[Service]) -> None:
+    service = new_service(GOLDSMITH_SIMULATED__BOOT_SECONDS="1").start()
     job_id = service.create(example("telling"))
     seen: list[tuple[int, str]] = []
 
