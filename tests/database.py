@@ -13,6 +13,9 @@ from goldsmith.setup import DATABASE
 CLAIMS = ("ports", "placements", "server_groups", "app_servers", "app_groups", "app_group_authorizations")
 """Tables that hold nothing when no image server does."""
 
+RESTLESS = ("audit_", "leases")
+"""Tables that grow with every refusal, or that workers renew."""
+
 
 @contextmanager
 def reading(data_dir: Path) -> Iterator[sqlite3.Connection]:
@@ -36,8 +39,8 @@ def tables(data_dir: Path) -> list[str]:
 
 
 def contents(data_dir: Path) -> dict[str, list[str]]:
-    """Everything in every table but the audit trail, which grows with every refusal."""
-    names = [name for name in tables(data_dir) if not name.startswith("audit_")]
+    """Everything in every table, except those that change by themselves."""
+    names = [name for name in tables(data_dir) if not name.startswith(RESTLESS)]
     with reading(data_dir) as connection:
         return {name: sorted(map(repr, map(tuple, connection.execute(f"SELECT * FROM {name}")))) for name in names}
 

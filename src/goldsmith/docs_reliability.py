@@ -13,9 +13,11 @@ from goldsmith.workflows import Workflow
 
 RESULTS = Path(goldsmith.__file__).parents[2] / "docs" / "reliability.json"
 TEXT = """\
-Every fault below was injected at every step of every workflow, by `tests/faults` and `tests/machines`. The matrix is
-made from the workflows themselves: a step that is added is in it by existing, and a workflow that no scenario starts
-fails the tests. Each cell asserts
+The parts named after a database are whole: every fault at every step of every workflow, made from the workflows
+themselves (`tests/faults`). A step that is added is in them by existing, and a workflow that no scenario starts fails
+the tests. A kill is modelled there: from that moment nothing the engine does reaches the database. The parts named
+"real processes" are chosen cells with a real `kill -9` (`tests/faults/test_kills.py`, `tests/machines`). Parts are
+replaced one by one, so they may come from different runs. Each cell asserts
 
 1. that the injected fault really struck, at the named step;
 2. the end state: what could be finished has succeeded, everything else has failed with the cause and is undone;

@@ -166,9 +166,7 @@ class CloudContract:
         info = await cloud.describe_server(server.id)
         assert (info.id, info.power, info.host, info.fault) == (server.id, Power.STOPPED, server.host, "")
 
-    async def test_list_servers_shows_exactly_what_exists(
-        self, cloud: Cloud, spec_factory: SpecFactory
-    ) -> None:
+    async def test_list_servers_shows_exactly_what_exists(self, cloud: Cloud, spec_factory: SpecFactory) -> None:
         before = set(await server_ids(cloud))
         specs = [spec_factory() for _ in range(3)]
         for spec in specs:
@@ -182,9 +180,7 @@ class CloudContract:
             await cloud.delete_port(spec.port.id)
         assert set(await server_ids(cloud)) == before
 
-    async def test_a_server_from_an_unknown_image_is_not_made(
-        self, cloud: Cloud, spec_factory: SpecFactory
-    ) -> None:
+    async def test_a_server_from_an_unknown_image_is_not_made(self, cloud: Cloud, spec_factory: SpecFactory) -> None:
         spec = spec_factory(image=str(uuid4()))
         await cloud.create_port("port", spec.port)
         try:
@@ -241,9 +237,7 @@ class CloudContract:
         await cloud.stop_server(server.id, StopMode.HARD)
         assert (await cloud.describe_server(server.id)).power is Power.STOPPED
 
-    async def test_a_stopped_server_can_be_stopped_and_started_again(
-        self, cloud: Cloud, server: ServerSpec
-    ) -> None:
+    async def test_a_stopped_server_can_be_stopped_and_started_again(self, cloud: Cloud, server: ServerSpec) -> None:
         await cloud.stop_server(server.id, StopMode.HARD)
         await cloud.start_server(server.id)
         await cloud.stop_server(server.id, StopMode.HARD)
@@ -260,9 +254,7 @@ class CloudContract:
 
     # the guest
 
-    async def test_a_guest_does_not_answer_before_it_has_booted(
-        self, cloud: Cloud, server: ServerSpec
-    ) -> None:
+    async def test_a_guest_does_not_answer_before_it_has_booted(self, cloud: Cloud, server: ServerSpec) -> None:
         assert await cloud.guest_ready(server.id) is False
         with pytest.raises(TryAgainLater):
             await cloud.run_in_guest(server.id, ["true"], timeout=1.0)
@@ -273,9 +265,7 @@ class CloudContract:
         assert await cloud.guest_ready(booted_server.id) is True
         assert (await cloud.describe_server(booted_server.id)).power is Power.RUNNING
 
-    async def test_a_command_returns_its_exit_code_and_output(
-        self, cloud: Cloud, booted_server: ServerSpec
-    ) -> None:
+    async def test_a_command_returns_its_exit_code_and_output(self, cloud: Cloud, booted_server: ServerSpec) -> None:
         spoken = await cloud.run_in_guest(booted_server.id, ["echo", "two  words", "$HOME", "*"])
         assert (spoken.exit_code, spoken.stdout, spoken.stderr) == (0, "two  words $HOME *\n", "")
         assert (await cloud.run_in_guest(booted_server.id, ["true"])).exit_code == 0

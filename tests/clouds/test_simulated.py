@@ -46,9 +46,7 @@ async def cloud(world: World, tmp_path: Path, clock: HeldClock) -> AsyncIterator
 @pytest.fixture
 async def slow(world: World, tmp_path: Path, clock: HeldClock) -> AsyncIterator[SimulatedCloud]:
     """A cloud that takes its time: ten simulated seconds to create, and two pass in one real second."""
-    settings = SimulatedSettings(
-        speed=2, create_seconds=10, stop_seconds=4, command_seconds=6, boot_seconds=20
-    )
+    settings = SimulatedSettings(speed=2, create_seconds=10, stop_seconds=4, command_seconds=6, boot_seconds=20)
     cloud = SimulatedCloud(settings, tmp_path, clock=clock)
     await cloud.open()
     yield cloud
@@ -107,9 +105,7 @@ async def test_a_fault_after_the_effect_leaves_it_done(cloud: SimulatedCloud, wo
     assert world.fired()[fault] == 1
 
 
-async def test_a_fault_after_the_effect_waits_for_a_call_that_has_one(
-    cloud: SimulatedCloud, world: World
-) -> None:
+async def test_a_fault_after_the_effect_waits_for_a_call_that_has_one(cloud: SimulatedCloud, world: World) -> None:
     fault = Fault("start_server", at="after")
     world.inject(fault)
     with pytest.raises(DoesNotExist):
@@ -136,9 +132,7 @@ async def test_a_fault_strikes_only_what_it_matches(cloud: SimulatedCloud, world
     assert world.fired()[fault] == 1
 
 
-async def test_a_fault_may_match_the_command_line(
-    cloud: SimulatedCloud, world: World, clock: HeldClock
-) -> None:
+async def test_a_fault_may_match_the_command_line(cloud: SimulatedCloud, world: World, clock: HeldClock) -> None:
     spec = await make(cloud)
     await cloud.start_server(spec.id)
     await clock.advance(2)
@@ -179,9 +173,7 @@ async def test_a_hanging_call_ends_when_it_is_cancelled(cloud: SimulatedCloud, w
     assert world.effects("create_server") == 1
 
 
-@pytest.mark.parametrize(
-    "wrong", [{"call": "create"}, {"at": "during"}, {"error": "explode"}, {"times": 0}], ids=str
-)
+@pytest.mark.parametrize("wrong", [{"call": "create"}, {"at": "during"}, {"error": "explode"}, {"times": 0}], ids=str)
 def test_a_fault_that_could_never_strike_is_not_accepted(wrong: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         Fault(**{"call": "create_server", **wrong})  # type: ignore[arg-type]
@@ -212,9 +204,7 @@ async def test_a_silent_guest_never_answers(cloud: SimulatedCloud, world: World,
         await cloud.run_in_guest(mute.id, ["true"])
 
 
-async def test_a_machine_that_dies_during_boot_says_why(
-    cloud: SimulatedCloud, world: World, clock: HeldClock
-) -> None:
+async def test_a_machine_that_dies_during_boot_says_why(cloud: SimulatedCloud, world: World, clock: HeldClock) -> None:
     world.behave(Behaviour("machine_dies_during_boot", message="kernel panic"))
     spec = await make(cloud)
     await cloud.start_server(spec.id)
@@ -475,9 +465,7 @@ async def test_the_event_loop_goes_on_while_another_process_holds_the_file(
     assert len(world.servers()) == 8
 
 
-async def test_the_log_forgets_the_oldest(
-    cloud: SimulatedCloud, world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_the_log_forgets_the_oldest(cloud: SimulatedCloud, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transaction, "LOG_LIMIT", 100)
     for number in range(600):
         await cloud.delete_server(f"server-{number}")
@@ -535,9 +523,7 @@ asyncio.run(main(*arguments, int(memory_mib)))
 def child(data_dir: Path, prefix: str, numbers: range, *, memory_mib: int = 10**9) -> subprocess.Popen[str]:
     """Another goldsmith: creates servers one by one and prints the id of each that was made."""
     arguments = [str(data_dir), prefix, str(numbers.start), str(numbers.stop), str(memory_mib)]
-    return subprocess.Popen(
-        [sys.executable, "-c", CHILD, *arguments], stdout=subprocess.PIPE, text=True, cwd=ROOT
-    )
+    return subprocess.Popen([sys.executable, "-c", CHILD, *arguments], stdout=subprocess.PIPE, text=True, cwd=ROOT)
 
 
 def test_what_was_acknowledged_survives_kill_9(world: World, tmp_path: Path) -> None:
@@ -557,9 +543,7 @@ def test_what_was_acknowledged_survives_kill_9(world: World, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(("at", "made"), [("before", 0), ("after", 1)])
-def test_a_crash_kills_the_process_at_the_very_point(
-    world: World, tmp_path: Path, at: str, made: int
-) -> None:
+def test_a_crash_kills_the_process_at_the_very_point(world: World, tmp_path: Path, at: str, made: int) -> None:
     fault = Fault("create_server", at=at, error="crash", match="server-3")  # type: ignore[arg-type]
     world.inject(fault)
     with child(tmp_path, "first", range(2, 5)) as process:
@@ -574,9 +558,7 @@ def test_a_crash_kills_the_process_at_the_very_point(
     assert os.getpid() not in {record.process for record in world.calls()}
 
 
-def test_two_processes_at_once_make_each_server_once_and_fill_a_host_exactly(
-    world: World, tmp_path: Path
-) -> None:
+def test_two_processes_at_once_make_each_server_once_and_fill_a_host_exactly(world: World, tmp_path: Path) -> None:
     room = 150 * 1024
     with (
         child(tmp_path, "left", range(2, 152), memory_mib=room) as left,

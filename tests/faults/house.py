@@ -161,7 +161,7 @@ def hastened(kinds: Mapping[str, Workflow]) -> dict[str, Workflow]:
 async def until_async(what: Callable[[], Awaitable[bool]]) -> None:
     """Ask again and again until it is so."""
     async with asyncio.timeout(PATIENCE):
-        while not await what():  # noqa: ASYNC110 - what is waited for stands in a database
+        while not await what():
             await asyncio.sleep(0.005)
 
 

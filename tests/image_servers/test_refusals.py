@@ -341,19 +341,16 @@ def test_a_business_id_of_more_than_64_characters_is_refused(stocked_service: Se
     assert contents(stocked_service.data_dir) == before
 
 
-@pytest.mark.parametrize("place", ["dedicated host", "zone", "anywhere"])
-def test_hosts_without_room_are_named(new_service: type[Service], place: str) -> None:
-    service = new_service(
-        GOLDSMITH_SIMULATED__HOST_VCPUS="1", GOLDSMITH_SIMULATED__HOSTS_PER_ZONE="1",
-    ).start()  # fmt: skip
-    changes: dict[str, dict[str, Any]] = {
-        "dedicated host": {"scheduler_hints.dedicated_host_id": "local-1a-host-1"},
-        "zone": {"availability_zone": "local-1a"},
-        "anywhere": {},
-    }
-    field = "scheduler_hints.dedicated_host_id" if place == "dedicated host" else "availability_zone"
+def test_hosts_without_room_are_named(new_service: type[Service]) -> None:
+    service = new_service(GOLDSMITH_SIMULATED__HOST_VCPUS="1", GOLDSMITH_SIMULATED__HOSTS_PER_ZONE="1").start()
+    places: list[tuple[Changes, str]] = [
+        ({"scheduler_hints.dedicated_host_id": "local-1a-host-1"}, "scheduler_hints.dedicated_host_id"),
+        ({"availability_zone": "local-1a"}, "availability_zone"),
+        ({}, "availability_zone"),
+    ]
     before = contents(service.data_dir)
-    status, answer = refused(service, request("no room", changes[place]))
-    assert (status, broken_rules(answer)) == (400, [(field, "capacity")])
-    assert "2 vCPUs" in answer["error_msg"]
+    for changes, field in places:
+        status, answer = refused(service, request("no room", changes))
+        assert (status, broken_rules(answer)) == (400, [(field, "capacity")])
+        assert "2 vCPUs" in answer["error_msg"]
     assert contents(service.data_dir) == before

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -146,10 +147,8 @@ def test_two_that_look_before_they_insert_both_see_the_row_of_the_first(store: S
         if tx.row(select(things.c.id).where(things.c.id == 1)) is not None:
             return "found"
         if not isinstance(place, str) or not both_have_looked.broken:
-            try:
+            with contextlib.suppress(threading.BrokenBarrierError):
                 both_have_looked.wait(1)
-            except threading.BrokenBarrierError:
-                pass
         add(1)(tx)
         return "made"
 

@@ -11,15 +11,15 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import text
+from tests.postgres import Postgres
 
 from goldsmith.image_servers.models import image_servers
 from goldsmith.jobs.models import jobs, sub_jobs
 from goldsmith.store import Store, Tx, metadata
 from goldsmith.store.opening import Place, open_store
 from goldsmith.store.schema_version import MIGRATIONS, SchemaTooNew, connected, current_revision, upgrade
-from tests.postgres import Postgres
 
-SECOND = '''
+SECOND = """
 import sqlalchemy as sa
 from alembic import op
 from goldsmith.store.schema import Integer, Text
@@ -35,7 +35,7 @@ def upgrade() -> None:
         table.create_index("ix_jobs_priority", ["priority"])
     op.create_table("notes", sa.Column("job_id", Text, primary_key=True), sa.Column("size", Integer, nullable=False))
     op.execute("INSERT INTO notes (job_id, size) SELECT id, begin_time FROM jobs")
-'''
+"""
 NOW = 1_900_000_000_000
 
 

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg
 import pytest
 from sqlalchemy import Column, MetaData, Table, insert, select, update
+from tests.postgres import Postgres
 
 from goldsmith.errors import INVALID, UNAVAILABLE, ServiceError
 from goldsmith.store import Duplicate, Integer, Text, Tx
@@ -17,7 +18,6 @@ from goldsmith.store import postgres as module
 from goldsmith.store.opening import DatabaseProblem
 from goldsmith.store.postgres import PostgresStore
 from goldsmith.store.schema_version import connected, upgrade
-from tests.postgres import Postgres
 
 things = Table("things", MetaData(), Column("id", Integer, primary_key=True), Column("text", Text, nullable=False))
 

@@ -52,7 +52,7 @@ async def working(*engines: Engine) -> AsyncIterator[None]:
 
 async def until(what: Callable[[], Any]) -> None:
     async with asyncio.timeout(20):
-        while not what():  # noqa: ASYNC110 - what is waited for happens in another task
+        while not what():
             await asyncio.sleep(0.01)
 
 

@@ -12,14 +12,14 @@ from dataclasses import replace
 
 import pytest
 from sqlalchemy import func, select
+from tests.workflows.test_engine import World
+from tests.workflows.test_leases import until, working
 
 from goldsmith.store import Store, Tx
 from goldsmith.store.opening import Place, open_store
 from goldsmith.workflows import Engine, NotYet, Permit, Queue, Run
 from goldsmith.workflows import journal as books
 from goldsmith.workflows.models import workflows
-from tests.workflows.test_engine import World
-from tests.workflows.test_leases import until, working
 
 CLAIMERS = 6
 LEASE_MS = 60_000

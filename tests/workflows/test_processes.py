@@ -15,12 +15,12 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select
+from tests.service import PROGRAM, Service, example, until
 
 from goldsmith.clouds.simulated import World
 from goldsmith.jobs.models import jobs, sub_jobs
 from goldsmith.store.postgres import PostgresStore
 from goldsmith.workflows.models import workflow_steps, workflows
-from tests.service import PROGRAM, Service, example, until
 
 LEASE = {"GOLDSMITH_WORKER__LEASE_SECONDS": "1"}
 SLOW = {"GOLDSMITH_SIMULATED__CREATE_SECONDS": "3", "GOLDSMITH_SIMULATED__BOOT_SECONDS": "0.5"}

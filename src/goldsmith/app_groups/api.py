@@ -96,9 +96,7 @@ class AppGroupsApi:
 
         def look(tx: Tx) -> schemas.AppGroupPage:
             sees = self._sight(tx, call)
-            count, rows = self._app_groups.list_page(
-                tx, call.project_id, wanted, offset=offset, limit=limit, sees=sees
-            )
+            count, rows = self._app_groups.list_page(tx, call.project_id, wanted, offset=offset, limit=limit, sees=sees)
             return schemas.AppGroupPage(count=count, items=[self._shown(tx, row) for row in rows])
 
         return await self._store.read(look)

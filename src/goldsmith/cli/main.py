@@ -72,9 +72,7 @@ def _announce(text: str) -> None:
     print(text, flush=True)
 
 
-def _load(
-    data_dir: Path, listen: str | None = None, cloud: CloudName | None = None, **options: Any
-) -> Settings:
+def _load(data_dir: Path, listen: str | None = None, cloud: CloudName | None = None, **options: Any) -> Settings:
     from goldsmith.settings import Settings
 
     settings = Settings.load(data_dir, listen=listen, cloud=cloud.value if cloud else None, **options)

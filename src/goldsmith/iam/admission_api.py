@@ -196,4 +196,3 @@ def _facts_of(resource: Resource | None) -> Context:
     if resource.enterprise_project_id is not None:
         facts[ENTERPRISE_PROJECT] = resource.enterprise_project_id
     return facts
-

@@ -174,9 +174,7 @@ class ImageServersApi:
     )  # fmt: skip
     async def screenshot(self, call: CurrentCall, server_id: PathId) -> Response:
         """A picture of the guest's screen."""
-        machine = await self._store.read(
-            lambda tx: self._image_servers.machine_of(tx, call.project_id, server_id)
-        )
+        machine = await self._store.read(lambda tx: self._image_servers.machine_of(tx, call.project_id, server_id))
         try:
             picture = await self._cloud.screenshot(machine)
         except DoesNotExist as error:

@@ -73,9 +73,9 @@ class CreateImageServer(Body):
     product_id: Annotated[str, Field(min_length=1, max_length=128)]
     flavor_id: Annotated[str, Field(max_length=255)] | None = None
     availability_zone: Annotated[str, Field(max_length=255)] | None = None
-    attach_apps: (
-        Annotated[list[Annotated[str, Field(min_length=1, max_length=128)]], Field(max_length=100)] | None
-    ) = None
+    attach_apps: Annotated[list[Annotated[str, Field(min_length=1, max_length=128)]], Field(max_length=100)] | None = (
+        None
+    )
     authorize_accounts: Annotated[list[ImageAccountInfo], Field(min_length=1, max_length=1)]
     ou_name: Annotated[str, Field(max_length=255), Plain] | None = None
     is_vdi: bool | None = None

@@ -105,9 +105,7 @@ class ImageServers:
             raise errors.refusal(found)
         plan = preflight.plan
         project = request.enterprise_project_id or DEFAULT_ENTERPRISE_PROJECT
-        job_id = self._jobs.open(
-            tx, origin, JobType.CREATE_SERVER, sub_jobs_total=1, enterprise_project_id=project
-        )
+        job_id = self._jobs.open(tx, origin, JobType.CREATE_SERVER, sub_jobs_total=1, enterprise_project_id=project)
         server_id, workflow_id = self._ids.next(), self._ids.next()
         parameters = self._claim(tx, origin.project_id, server_id, request, plan)
         parameters["keep_on_failure"] = keep_on_failure
@@ -120,9 +118,7 @@ class ImageServers:
         self._queue.put(tx, workflow_id, CREATE, server_id, parameters, project_id=origin.project_id)
         return job_id
 
-    def _claim(
-        self, tx: Tx, project_id: str, server_id: str, request: CreateImageServer, plan: Plan
-    ) -> dict[str, Any]:
+    def _claim(self, tx: Tx, project_id: str, server_id: str, request: CreateImageServer, plan: Plan) -> dict[str, Any]:
         """Take address, room and quota; returns the plan as the workflow and the record keep it."""
         subnet, size, image, product = plan.subnet, plan.size, plan.image, plan.product
         flavor, user = plan.flavor, plan.account
@@ -296,6 +292,9 @@ class ImageServers:
     def _start_deletion(self, tx: Tx, row: Row, *, recursive: bool) -> str:
         if row["status"] == Status.DELETING:
             joined: str = row["workflow_id"]
+            if recursive and self._queue.kind_of(tx, joined) == FORGET:
+                text = f"It is being deleted without its machine; delete the app server {row['server_id']} instead."
+                raise errors.CONFLICT.error(text)
             return joined
         workflow_id = self._ids.next()
         self._queue.abandon(tx, row["workflow_id"])

@@ -156,7 +156,5 @@ def _resource(image: Image, project_id: str | None) -> Resource:
     return Resource(KIND, image.id, image.enterprise_project_id if image.project_id == project_id else None)
 
 
-def _seen(
-    sees: Callable[[Iterable[Resource]], list[bool]], project_id: str, found: Sequence[Image]
-) -> Sequence[bool]:
+def _seen(sees: Callable[[Iterable[Resource]], list[bool]], project_id: str, found: Sequence[Image]) -> Sequence[bool]:
     return sees(_resource(image, project_id) for image in found)

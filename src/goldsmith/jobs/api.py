@@ -145,7 +145,7 @@ class JobsApi:
             problems = errors.Problems()
             _require_unique(body.items, problems)
             for sub_job_id in self._jobs.unfinished_sub_jobs(tx, call.project_id, body.items):
-                message = "Only sub jobs that are SUCCESS or FAILED can be deleted; wait until it has ended."
+                message = "Only sub jobs of a job that has ended can be deleted; wait until it is SUCCESS or FAILED."
                 problems.add("items", sub_job_id, "ended", message, conflict=True)
             problems.raise_if_any()
             self._jobs.delete_sub_jobs(tx, call.project_id, body.items)

@@ -231,9 +231,10 @@ class Jobs:
         return _count(tx, _sub_jobs_query(project_id, job_types, status, job_id))
 
     def unfinished_sub_jobs(self, tx: Tx, project_id: str, sub_job_ids: list[str]) -> list[str]:
-        """Those of the ids that name sub jobs of this project's image-server jobs which have not ended."""
+        """Those of the ids that name sub jobs of this project's image-server jobs whose job has not ended."""
         mine = _image_sub_jobs(project_id)
-        query = select(_s.id).where(mine, _s.id.in_(sub_job_ids), _s.status.not_in(ENDED))
+        running = select(_j.id).where(_j.status.not_in(ENDED))
+        query = select(_s.id).where(mine, _s.id.in_(sub_job_ids), _s.job_id.in_(running))
         return [row["id"] for row in tx.rows(query)]
 
     def delete_sub_jobs(self, tx: Tx, project_id: str, sub_job_ids: list[str]) -> int:

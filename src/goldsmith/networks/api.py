@@ -75,9 +75,7 @@ class NetworksApi(TouchesNetworks):
     ) -> schemas.VpcListV1:
         """List VPCs."""
         conditions = among(vpcs.c.id, id) + _in_enterprise_project(enterprise_project_id)
-        page = await self._store.read(
-            lambda tx: list_vpcs(tx, project_id, conditions, limit, marker, _sees(call))
-        )
+        page = await self._store.read(lambda tx: list_vpcs(tx, project_id, conditions, limit, marker, _sees(call)))
         return schemas.VpcListV1(vpcs=[schemas.vpc_v1(vpc) for vpc in page.items])
 
     @operation(
@@ -151,9 +149,7 @@ class NetworksApi(TouchesNetworks):
     ) -> schemas.SubnetList:
         """List subnets."""
         conditions = among(subnets.c.vpc_id, vpc_id)
-        page = await self._store.read(
-            lambda tx: list_subnets(tx, project_id, conditions, limit, marker, _sees(call))
-        )
+        page = await self._store.read(lambda tx: list_subnets(tx, project_id, conditions, limit, marker, _sees(call)))
         return schemas.SubnetList(subnets=[schemas.subnet_v1(subnet) for subnet in page.items])
 
     @operation(

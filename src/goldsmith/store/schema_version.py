@@ -31,9 +31,7 @@ def upgrade(place: Place, migrations: Path = MIGRATIONS) -> None:
         config = config_of(migrations)
         current = MigrationContext.configure(connection).get_current_revision()
         if current is not None and current not in known_revisions(migrations):
-            raise SchemaTooNew(
-                f"{shown(place)} has schema {current}, which this version of goldsmith does not know."
-            )
+            raise SchemaTooNew(f"{shown(place)} has schema {current}, which this version of goldsmith does not know.")
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
         connection.commit()

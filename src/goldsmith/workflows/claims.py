@@ -109,9 +109,7 @@ def due(tx: Tx) -> float | None:
     return max(0.0, (min(times) - tx.now) / 1000) if times else None
 
 
-def claim(
-    tx: Tx, me: str, slots: int, lease_ms: int, *, most_of_project: int = 0, after: str = ""
-) -> list[Claim]:
+def claim(tx: Tx, me: str, slots: int, lease_ms: int, *, most_of_project: int = 0, after: str = "") -> list[Claim]:
     """Lease up to `slots` workflows: queued ones that are due and running ones whose lease has ended.
 
     The first is of a project that comes after `after`. With `most_of_project` no project has more under way.

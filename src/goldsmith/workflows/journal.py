@@ -45,7 +45,10 @@ _QUEUE_UP = prepare(
     update(workflows)
     .where(_HELD)
     .values(
-        state="queued", owner=None, permit=bindparam("wanted"), has_permit=0,
+        state="queued",
+        owner=None,
+        permit=bindparam("wanted"),
+        has_permit=0,
         run_at=case((_w.cancel == 1, bindparam("now")), else_=bindparam("later")),
     )
 )
@@ -53,7 +56,11 @@ _END = prepare(
     update(workflows)
     .where(_HELD)
     .values(
-        state=bindparam("to_state"), owner=None, ended_at=bindparam("at"), error=bindparam("because"), permit="",
+        state=bindparam("to_state"),
+        owner=None,
+        ended_at=bindparam("at"),
+        error=bindparam("because"),
+        permit="",
         has_permit=0,
     )
 )

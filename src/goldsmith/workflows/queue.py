@@ -123,6 +123,11 @@ class Queue:
         """Whether the workflow is under way; if so it does not end before this transaction."""
         return tx.row(_ALIVE, {"of": workflow_id}) is not None
 
+    def kind_of(self, tx: Tx, workflow_id: str) -> str:
+        """The kind of a workflow; "" when there is none with this id."""
+        row = tx.row(_STATE, {"of": workflow_id})
+        return "" if row is None else str(row["kind"])
+
     def resume(self, tx: Tx, workflow_id: str) -> bool:
         """Go on with a kept workflow from its failed step; False when it is not kept (any more)."""
         if tx.run(_RESUME, {"of": workflow_id, "at": tx.now}) == 0:

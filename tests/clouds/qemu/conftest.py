@@ -123,5 +123,5 @@ def new_spec(**changes: object) -> ServerSpec:
 async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 10.0) -> None:
     """Wait for a condition, at most `seconds`."""
     async with asyncio.timeout(seconds):
-        while not await condition():  # noqa: ASYNC110 - other processes set no events
+        while not await condition():
             await asyncio.sleep(0.02)

@@ -80,9 +80,7 @@ class SimulatedCloud:
         """Let go of the file; the world goes on."""
         await self._connections.close()
 
-    async def register_image(
-        self, image_id: str, virtual_bytes: int, stored_bytes: int | None = None
-    ) -> None:
+    async def register_image(self, image_id: str, virtual_bytes: int, stored_bytes: int | None = None) -> None:
         """Make an image known to the cloud, so that servers can be made from it; repeat it to change its
         sizes.
 
@@ -101,9 +99,7 @@ class SimulatedCloud:
 
     async def create_port(self, key: str, port: PortSpec) -> None:
         """See `Cloud.create_port`; `Refused` when another port of the subnet has the address."""
-        await self._change(
-            Call("create_port", port.id, key), lambda db, now: physics.create_port(db, key, port)
-        )
+        await self._change(Call("create_port", port.id, key), lambda db, now: physics.create_port(db, key, port))
 
     async def delete_port(self, port_id: str) -> None:
         """See `Cloud.delete_port`."""
@@ -113,9 +109,7 @@ class SimulatedCloud:
         """See `Cloud.create_server` and `physics.create_server`; answers after `create_seconds`."""
         await self._change(
             Call("create_server", spec.id, key, (spec.name,)),
-            lambda db, now: physics.create_server(
-                db, now.now, key, spec, self._hosts, self._settings.create_seconds
-            ),
+            lambda db, now: physics.create_server(db, now.now, key, spec, self._hosts, self._settings.create_seconds),
         )
 
     async def start_server(self, server_id: str) -> None:
@@ -129,16 +123,12 @@ class SimulatedCloud:
         """See `Cloud.stop_server`; a soft stop takes `stop_seconds`, at most `patience`."""
         await self._change(
             Call("stop_server", server_id),
-            lambda db, now: physics.stop_server(
-                db, now.now, server_id, mode, patience, self._settings.stop_seconds
-            ),
+            lambda db, now: physics.stop_server(db, now.now, server_id, mode, patience, self._settings.stop_seconds),
         )
 
     async def delete_server(self, server_id: str) -> None:
         """See `Cloud.delete_server`."""
-        await self._change(
-            Call("delete_server", server_id), lambda db, now: physics.delete_server(db, server_id)
-        )
+        await self._change(Call("delete_server", server_id), lambda db, now: physics.delete_server(db, server_id))
 
     async def describe_server(self, server_id: str) -> ServerInfo:
         """See `Cloud.describe_server`."""

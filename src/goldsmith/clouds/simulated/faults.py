@@ -68,9 +68,7 @@ class Behaviour:
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(BehaviourKind):
-            raise ValueError(
-                f"kind {self.kind!r} is unknown; it is one of {', '.join(get_args(BehaviourKind))}"
-            )
+            raise ValueError(f"kind {self.kind!r} is unknown; it is one of {', '.join(get_args(BehaviourKind))}")
 
     @property
     def text(self) -> str:
@@ -107,9 +105,7 @@ def inject(db: sqlite3.Connection, fault: Fault) -> None:
 def fired(db: sqlite3.Connection) -> dict[Fault, int]:
     """Every injected fault, and how often it fired; equal faults are counted together."""
     counts: dict[Fault, int] = {}
-    for *parts, count in db.execute(
-        "SELECT call, at, error, times, match, message, fired FROM faults ORDER BY id"
-    ):
+    for *parts, count in db.execute("SELECT call, at, error, times, match, message, fired FROM faults ORDER BY id"):
         fault = Fault(*parts)
         counts[fault] = counts.get(fault, 0) + count
     return counts
@@ -118,16 +114,13 @@ def fired(db: sqlite3.Connection) -> dict[Fault, int]:
 def armed(db: sqlite3.Connection, call: CallName) -> list[tuple[int, Fault]]:
     """The faults that may strike this call, oldest first, with their row ids."""
     rows = db.execute(
-        "SELECT id, call, at, error, times, match, message FROM faults"
-        " WHERE call = ? AND fired < times ORDER BY id",
+        "SELECT id, call, at, error, times, match, message FROM faults WHERE call = ? AND fired < times ORDER BY id",
         (call,),
     ).fetchall()
     return [(row, Fault(*parts)) for row, *parts in rows]
 
 
-def strike(
-    db: sqlite3.Connection, candidates: Sequence[tuple[int, Fault]], at: Point, call: Call
-) -> Fault | None:
+def strike(db: sqlite3.Connection, candidates: Sequence[tuple[int, Fault]], at: Point, call: Call) -> Fault | None:
     """Fire the first candidate that strikes here: count it and return it; None when there is none."""
     for row, fault in candidates:
         if fault.at == at and _matches(db, fault.match, call):
@@ -146,8 +139,7 @@ def _matches(db: sqlite3.Connection, match: str, call: Call) -> bool:
     if not match or any(match in text for text in (call.subject, call.key, *call.labels)):
         return True
     stored = db.execute(
-        "SELECT name || char(10) || key FROM servers WHERE id = :id"
-        " UNION ALL SELECT key FROM ports WHERE id = :id",
+        "SELECT name || char(10) || key FROM servers WHERE id = :id UNION ALL SELECT key FROM ports WHERE id = :id",
         {"id": call.subject},
     ).fetchall()
     return any(match in text for (text,) in stored)

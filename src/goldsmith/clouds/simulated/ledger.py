@@ -123,9 +123,7 @@ def moment(db: sqlite3.Connection, real_now: float) -> Moment:
     return Moment(simulated_origin + (real_now - real_origin) * speed, speed)
 
 
-def set_clock(
-    db: sqlite3.Connection, real_now: float, *, speed: float | None = None, ahead: float = 0.0
-) -> Moment:
+def set_clock(db: sqlite3.Connection, real_now: float, *, speed: float | None = None, ahead: float = 0.0) -> Moment:
     """Move the simulated clock `ahead` by seconds of its own and change its speed; it never jumps back."""
     db.execute("BEGIN IMMEDIATE")
     was = moment(db, real_now)

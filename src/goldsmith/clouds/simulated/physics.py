@@ -85,9 +85,7 @@ def machines(db: sqlite3.Connection) -> list[Machine]:
 
 def image(db: sqlite3.Connection, image_id: str) -> ImageInfo:
     """The image with this id; `DoesNotExist` when it was not registered."""
-    row = db.execute(
-        "SELECT id, virtual_bytes, stored_bytes FROM images WHERE id = ?", (image_id,)
-    ).fetchone()
+    row = db.execute("SELECT id, virtual_bytes, stored_bytes FROM images WHERE id = ?", (image_id,)).fetchone()
     if row is None:
         raise DoesNotExist(f"Image {image_id} does not exist in the simulated cloud.")
     return ImageInfo(*row)
@@ -95,9 +93,7 @@ def image(db: sqlite3.Connection, image_id: str) -> ImageInfo:
 
 def register_image(db: sqlite3.Connection, image: ImageInfo) -> None:
     """Make an image known, or change its sizes."""
-    db.execute(
-        "INSERT OR REPLACE INTO images VALUES (?, ?, ?)", (image.id, image.virtual_bytes, image.stored_bytes)
-    )
+    db.execute("INSERT OR REPLACE INTO images VALUES (?, ?, ?)", (image.id, image.virtual_bytes, image.stored_bytes))
 
 
 def create_port(db: sqlite3.Connection, key: str, port: PortSpec) -> Effect[None]:
@@ -109,9 +105,7 @@ def create_port(db: sqlite3.Connection, key: str, port: PortSpec) -> Effect[None
     if (port.id,) in holders:
         return Effect(None)
     if holders:
-        raise Refused(
-            f"Address {port.ip_address} of subnet {port.subnet_id} is held by port {holders[0][0]}."
-        )
+        raise Refused(f"Address {port.ip_address} of subnet {port.subnet_id} is held by port {holders[0][0]}.")
     db.execute(
         "INSERT INTO ports VALUES (?, ?, ?, ?, ?)",
         (port.id, key, port.subnet_id, port.ip_address, port.mac_address),
@@ -138,9 +132,7 @@ def create_server(
     source = image(db, spec.image)
     if spec.disk_gib * GIB < source.virtual_bytes:
         needed = -(-source.virtual_bytes // GIB)
-        raise Refused(
-            f"A disk of {spec.disk_gib} GiB is too small for image {source.id}: it needs {needed} GiB."
-        )
+        raise Refused(f"A disk of {spec.disk_gib} GiB is too small for image {source.id}: it needs {needed} GiB.")
     _check_port(db, spec.port.id)
     _check_room(db, spec, hosts)
     db.execute(
@@ -172,9 +164,7 @@ def _check_room(db: sqlite3.Connection, spec: ServerSpec, hosts: Mapping[str, Ho
     row = db.execute("SELECT memory_mib FROM host_use WHERE host = ?", (host.id,)).fetchone()
     free = host.memory_mib - (row[0] if row else 0)
     if spec.memory_mib > free:
-        raise Refused(
-            f"Host {host.id} has no room: {spec.memory_mib} MiB of memory are wanted, {free} MiB are free."
-        )
+        raise Refused(f"Host {host.id} has no room: {spec.memory_mib} MiB of memory are wanted, {free} MiB are free.")
 
 
 def start_server(db: sqlite3.Connection, now: float, server_id: str, boot_seconds: float) -> Effect[None]:

@@ -196,4 +196,3 @@ def _app_server(run: Run, plan: dict[str, Any], chosen: dict[str, Any]) -> dict[
         "max_sessions": 1 if plan["is_vdi"] else plan["sessions"], "tags": json.dumps(plan["tags"], ensure_ascii=False),
         "enterprise_project_id": plan["enterprise_project_id"],
     }  # fmt: skip
-
