@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from goldsmith.store import Store
 from goldsmith.store.opening import Place, open_store
@@ -16,6 +17,10 @@ from tests.postgres import Postgres
 from tests.service import Service, leftovers
 
 BOTH = ("sqlite", "postgres")
+
+# The same examples in every run, and no clock: how fast an example is says more of the machine than of the code.
+settings.register_profile("goldsmith", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("goldsmith")
 
 
 @pytest.fixture(scope="session")

@@ -176,8 +176,10 @@ def test_names_of_the_contract_are_kept_as_they_are(stocked_service: Service, ma
 
 
 def test_enterprise_projects_are_kept_and_filter_the_list(stocked_service: Service, make: Make) -> None:
-    service, project = stocked_service, "0f6a1c2d-3b4e-4f50-8a61-7c8d9e0f1a2b"
-    default = [make(f"eps default {sent}", {"enterprise_project_id": sent}) for sent in ("", None, "0")]
+    service = stocked_service
+    founded = service.call("POST", "/v1.0/enterprise-projects", {"name": "team-a", "description": ""})
+    project: str = founded.json()["enterprise_project"]["id"]
+    default = [make(f"eps {sent}0", {"enterprise_project_id": sent}) for sent in ("", None, "0")]
     default.append(make("eps absent"))
     own = make("eps own", {"enterprise_project_id": project})
     for server_id in default:

@@ -88,7 +88,7 @@ def test_an_image_server_lives_and_its_jobs_tell(client: Client, request: pytest
         root_volume=app.Volume(type="SATA", size=60),
     )  # fmt: skip
     job_id = sdk.create_image_server(
-        app.CreateImageServerRequest(service_transaction_id="tx-1", x_linked_id="link-1", body=body)
+        app.CreateImageServerRequest(service_transaction_id=name, x_linked_id="link-1", body=body)
     ).job_id
     job = ended(sdk, job_id)
     server_id = job.sub_jobs[0].job_resource_info.resource_id

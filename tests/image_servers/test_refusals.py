@@ -212,6 +212,7 @@ CASES: dict[str, tuple[Changes, Rules]] = {
     "enterprise project ends with a newline": (
         {"enterprise_project_id": "0\n"}, [("enterprise_project_id", "pattern")],
     ),
+    "enterprise project unknown": ({"enterprise_project_id": "none"}, [("enterprise_project_id", "exists")]),
     "unknown field": ({"colour": "red"}, [("colour", "unknown_field")]),
     "misspelt field": ({"image_ref.spec_code": "x"}, [("image_ref.spec_code", "unknown_field")]),
 }  # fmt: skip
