@@ -54,19 +54,22 @@ _NOTHING: dict[str, Any] = {}
 _AGAIN = (causes.SerializationFailure, causes.DeadlockDetected, causes.IdleInTransactionSessionTimeout)
 _BEGIN_WRITE = b"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
 _BEGIN_READ = b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-_NOW = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now"
-_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
+_CLOCK = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now"
+_NOW = f"SELECT {_CLOCK}"
+_LOCK = f"SELECT pg_advisory_xact_lock(hashtextextended(%s, 0)), {_CLOCK}"
+"""Taking a lock may take a while, so the clock is read again after it."""
 Connection = psycopg.Connection[dict[str, Any]]
 
 
 class PostgresTx:
     """A transaction on one connection; see `Tx`."""
 
-    __slots__ = ("_connection", "_now", "callbacks", "endings")
+    __slots__ = ("_connection", "_locks", "_now", "callbacks", "endings")
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._now: int | None = None
+        self._locks: set[str] = set()
         self.endings: list[Callable[[], None]] = []
         self.callbacks: list[Callable[[], None]] = []
 
@@ -115,8 +118,12 @@ class PostgresTx:
         return None if row is None else next(iter(row.values()))
 
     def lock(self, name: str) -> None:
-        self._send(_LOCK, (name,))
-        self._now = None  # it may have taken a while
+        if name in self._locks:
+            return
+        self._locks.add(name)
+        found = self._send(_LOCK, (name,)).fetchone()
+        assert found is not None
+        self._now = int(found["now"])
 
     def at_end(self, call: Callable[[], None]) -> None:
         self.endings.append(call)
