@@ -35,6 +35,7 @@ from goldsmith.catalog.api import CatalogApi
 from goldsmith.catalog.neighbours_api import NeighboursCatalogApi
 from goldsmith.catalog.service import FILE_NAME as CATALOG_FILE
 from goldsmith.catalog.service import Catalog
+from goldsmith.cli.ports import listen
 from goldsmith.cli.problems import Unusable
 from goldsmith.clouds.port import Cloud
 from goldsmith.clouds.qemu.driver import QemuCloud
@@ -287,7 +288,7 @@ async def serve(settings: Settings, announce: Callable[[str], None] = print) -> 
     with contextlib.nullcontext() if settings.database else only_one(settings.data_dir):
         context = setup.tls_context(settings)
         setup.require_safe_transport(settings, context)
-        listener = _listen(*settings.address)
+        listener = listen(*settings.address)
         async with open_house(settings) as house:
             if not settings.database:
                 # This process holds the folder's lock: whoever served before is dead, and so are its leases.
@@ -388,20 +389,6 @@ def _on_signals(stop: Callable[[], None]) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # Named as TCP, or asyncio would not set TCP_NODELAY: 40 ms more for every request on a kept connection.
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except OSError as error:
-        listener.close()
-        raise Unusable(f"cannot listen on {host}:{port}: {error.strerror}; choose another with --listen") from error
-    listener.set_inheritable(False)
-    return listener
 
 
 @contextlib.contextmanager

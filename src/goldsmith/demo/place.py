@@ -9,12 +9,12 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import socket
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from goldsmith.cli.ports import obstacle
 from goldsmith.demo.problems import DemoFailed
 
 USUAL_PORT = 8080
@@ -171,11 +171,4 @@ def choose_port(wished: int | None) -> int:
 
 def is_free(port: int) -> bool:
     """Whether something can listen on this port now."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((LISTENS_ON, port))
-            probe.listen(1)
-        except OSError:
-            return False
-    return True
+    return not obstacle(LISTENS_ON, port)
