@@ -19,11 +19,11 @@ demo: setup ## boot a machine from the documentation's own request and keep serv
 	@if [ "$${CLOUD:-qemu}" = qemu ]; then scripts/setup-qemu; fi
 	@$(python) -m goldsmith.demo
 
-test: ## run all tests (PYTEST_ARGS="-k create -x")
+test: ## run all tests (PYTEST_ARGS="-k create -x"; WORKERS=1 for one after the other)
 	@scripts/setup test
 	@scripts/setup-qemu
 	@scripts/setup-postgres
-	@$(python) -m pytest $(PYTEST_ARGS)
+	@$(python) -m pytest -n $${WORKERS:-3} $(PYTEST_ARGS)
 
 check: ## ruff and mypy
 	@scripts/setup test

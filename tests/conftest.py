@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -15,12 +17,27 @@ from goldsmith.store.schema_version import upgrade
 from tests.leaks.finding import leaks_of
 from tests.postgres import Postgres
 from tests.service import Service, leftovers
+from tests.shares import Sharing, in_order
 
 BOTH = ("sqlite", "postgres")
 
 # The same examples in every run, and no clock: how fast an example is says more of the machine than of the code.
 settings.register_profile("goldsmith", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("goldsmith")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # Started in the background of a script: what the tests start would be deaf to Ctrl-C as well.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest comes first."""
+    items[:] = in_order(items)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Sharing:
+    """Files stay together."""
+    return Sharing(config, log)
 
 
 @pytest.fixture(scope="session")

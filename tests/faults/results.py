@@ -5,6 +5,7 @@ A part of the file is replaced only by a run in which every cell of that part ha
 
 from __future__ import annotations
 
+import fcntl
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -31,6 +32,11 @@ class Results:
 
     def write(self) -> None:
         """Keep the parts that are whole; a file that would say the same is not touched."""
+        with FILE.parent.joinpath("reliability.md").open() as page:
+            fcntl.flock(page, fcntl.LOCK_EX)  # other parts may be written by other processes
+            self._write()
+
+    def _write(self) -> None:
         text = FILE.read_text() if FILE.exists() else "{}"
         known: dict[str, dict[str, dict[str, list[str]]]] = json.loads(text)
         for part, cells in self._expected.items():

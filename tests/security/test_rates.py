@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -85,19 +84,6 @@ def test_memory_is_bounded_and_the_busy_are_not_forgotten() -> None:
     for number in range(1000):
         waits(buckets, f"b{number}")
     assert len(buckets) == 100
-
-
-def test_a_bucket_costs_less_than_three_microseconds() -> None:
-    buckets = Buckets(1e6, 10**9)
-    rounds = 20_000
-
-    def cost() -> float:
-        started = time.process_time()
-        for _ in range(rounds):
-            buckets.take("AKIDEXAMPLE000000001")
-        return (time.process_time() - started) / rounds
-
-    assert min(cost() for _ in range(5)) < 3e-6
 
 
 @pytest.fixture(scope="module")
