@@ -3,6 +3,8 @@ SHELL := bash
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check bench chaos docs
 MAKEFLAGS += --no-print-directory
+# Where compiled modules may not be kept, every start of goldsmith compiles all of them again.
+unexport PYTHONDONTWRITEBYTECODE
 
 python := .venv/bin/python
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,10 @@ from tests.service import Service, leftovers
 from tests.shares import Sharing, in_order
 
 BOTH = ("sqlite", "postgres")
+
+# The suite starts goldsmith hundreds of times: where compiled modules may not be kept, each start would compile all.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # The same examples in every run, and no clock: how fast an example is says more of the machine than of the code.
 settings.register_profile("goldsmith", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])

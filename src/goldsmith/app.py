@@ -38,7 +38,6 @@ from goldsmith.catalog.service import Catalog
 from goldsmith.cli.ports import listen
 from goldsmith.cli.problems import Unusable
 from goldsmith.clouds.port import Cloud
-from goldsmith.clouds.qemu.driver import QemuCloud
 from goldsmith.clouds.simulated.cloud import SimulatedCloud
 from goldsmith.enterprise_projects.api import EnterpriseProjectsApi
 from goldsmith.enterprise_projects.service import EnterpriseProjects
@@ -134,6 +133,8 @@ class House:
 def make_cloud(settings: Settings) -> Cloud:
     """The driver that the settings name."""
     if settings.cloud == "qemu":
+        from goldsmith.clouds.qemu.driver import QemuCloud
+
         return QemuCloud(settings.qemu, settings.data_dir)
     return SimulatedCloud(settings.simulated, settings.data_dir)
 

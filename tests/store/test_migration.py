@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,6 +12,7 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import text
 from tests.postgres import Postgres
 
@@ -17,7 +20,15 @@ from goldsmith.image_servers.models import image_servers
 from goldsmith.jobs.models import jobs, sub_jobs
 from goldsmith.store import Store, Tx, metadata
 from goldsmith.store.opening import Place, open_store
-from goldsmith.store.schema_version import MIGRATIONS, SchemaTooNew, connected, current_revision, upgrade
+from goldsmith.store.schema_version import (
+    MIGRATIONS,
+    SchemaTooNew,
+    config_of,
+    connected,
+    current_revision,
+    newest,
+    upgrade,
+)
 
 SECOND = """
 import sqlalchemy as sa
@@ -96,3 +107,17 @@ def test_processes_that_start_together_on_an_empty_database_do_not_disturb_each_
         list(pool.map(start, range(4)))
     assert current_revision(postgres.url("together")) == "0001"
     postgres.drop(postgres.url("together"))
+
+
+def test_the_newest_revision_is_found_without_alembic(later: Path) -> None:
+    for folder in (MIGRATIONS, later):
+        assert newest(folder) == ScriptDirectory.from_config(config_of(folder)).get_current_head()
+
+
+def test_a_database_that_is_current_is_recognised_without_alembic(place: Place) -> None:
+    program = (
+        "import sys, pathlib; from goldsmith.store.schema_version import upgrade; "
+        "upgrade(pathlib.Path(sys.argv[1]) if sys.argv[1][0] == '/' else sys.argv[1]); print('alembic' in sys.modules)"
+    )
+    found = subprocess.run([sys.executable, "-c", program, str(place)], check=True, capture_output=True, text=True)
+    assert found.stdout == "False\n"

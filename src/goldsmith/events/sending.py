@@ -2,6 +2,8 @@
 
 `Goldsmith-Signature: t=<seconds since 1970>,v1=<hex>`, where hex is HMAC-SHA256 with the webhook's secret over
 `<t>.<body>`. Receivers compute the same, compare in constant time, and refuse an old `t`.
+
+httpx is imported by the first attempt: most services never make one, and all of them start.
 """
 
 from __future__ import annotations
@@ -12,12 +14,14 @@ import hmac
 import ssl
 import time
 from dataclasses import dataclass
-
-import httpx
+from typing import TYPE_CHECKING
 
 from goldsmith import __version__
 from goldsmith.events.schemas import MEDIA_TYPE
 from goldsmith.events.targets import Target, Targets, Unsafe
+
+if TYPE_CHECKING:
+    import httpx
 
 LONGEST_ANSWER = 64 * 1024
 """Bytes of an answer that are read, so that the receiver can finish it; they are thrown away."""
@@ -49,6 +53,8 @@ class Sender:
 
     async def send(self, webhook_id: str, url: str, secret: str, body: bytes) -> Outcome:
         """One attempt; it never raises."""
+        import httpx
+
         started = time.monotonic()
         try:
             async with asyncio.timeout(self._timeout):
@@ -70,6 +76,8 @@ class Sender:
             self._client = None
 
     async def _post(self, webhook_id: str, target: Target, secret: str, body: bytes) -> int:
+        import httpx
+
         last: Exception = ValueError("no address")
         for address in target.addresses[:TRIED_ADDRESSES]:
             try:
@@ -100,6 +108,8 @@ class Sender:
         return response.status_code
 
     def _opened(self) -> httpx.AsyncClient:
+        import httpx
+
         if self._client is None:
             self._client = httpx.AsyncClient(
                 verify=ssl.create_default_context(), trust_env=False, follow_redirects=False, timeout=self._timeout,

@@ -10,11 +10,13 @@ import asyncio
 import ipaddress
 import socket
 from dataclasses import dataclass
-
-import httpx
+from typing import TYPE_CHECKING
 
 from goldsmith import errors
 from goldsmith.errors import Problem
+
+if TYPE_CHECKING:
+    import httpx
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 RESOLVE_SECONDS = 5.0
@@ -85,6 +87,8 @@ class Targets:
         return Target(url, addresses)
 
     def _parsed(self, text: str) -> httpx.URL:
+        import httpx
+
         try:
             url = httpx.URL(text)
         except (httpx.InvalidURL, ValueError, TypeError):

@@ -14,7 +14,6 @@ from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import and_, bindparam, case, delete, insert, or_, select, update
-from sqlalchemy.orm import aliased
 
 from goldsmith.clouds.port import PortSpec
 from goldsmith.networks.declaration import DeclaredVpc, declare
@@ -115,7 +114,7 @@ _IN_THE_WAY = prepare(
 _HOLDER = prepare(
     select(ports.c.id).where(ports.c.subnet_id == bindparam("of"), ports.c.ip_number == bindparam("number"))
 )
-_neighbour = aliased(ports)
+_neighbour = ports.alias()
 _GAP = prepare(
     select(ports.c.ip_number + 1)
     .where(

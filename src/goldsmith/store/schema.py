@@ -7,10 +7,9 @@ same on every database: integers have 64 bits, and text is compared and sorted b
 
 import sqlalchemy
 from sqlalchemy import BigInteger, MetaData
-from sqlalchemy.dialects import postgresql
 
 Integer = BigInteger().with_variant(sqlalchemy.Integer(), "sqlite")
-Text = sqlalchemy.Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
+Text = sqlalchemy.Text().with_variant(sqlalchemy.Text(collation="C"), "postgresql")
 
 metadata = MetaData(
     naming_convention={
