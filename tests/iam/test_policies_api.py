@@ -246,6 +246,44 @@ async def test_an_administrator_who_is_not_root_leaves_the_root_user_alone(root:
     assert made.status == 201
 
 
+async def test_the_last_administrator_is_denied_no_way_back(root: Root, client: Client) -> None:
+    """By no route, whoever takes it: attached, granted, through a group, by a change of what a policy says."""
+    me, domain = root.world.account.user_id, root.world.account.domain_id
+    admin, group, other = await root.user(), await root.group(), await root.group("others")
+    await root("POST", f"{POLICIES}/{ADMINISTRATOR.id}/attach-user", {"user_id": admin})
+    made = {}
+    for name, *actions in (("harsh", "*"), ("mild", "workspace:*:*")):
+        text = json.dumps(document("5.0", *actions, effect="Deny"))
+        found = await root("POST", POLICIES, {"policy_name": name, "policy_document": text})
+        made[name] = found["policy"]["policy_id"]
+    wanted = role("classic", "workspace:*:*")
+    wanted["role"]["policy"]["Statement"][0]["Effect"] = "Deny"
+    classic = (await root("POST", ROLES, wanted))["role"]["id"]
+    await root("PUT", f"/v3/groups/{group}/users/{me}")
+    await root("POST", f"{POLICIES}/{made['mild']}/attach-group", {"group_id": group})
+    await root("PUT", f"/v3/domains/{domain}/groups/{group}/roles/{classic}")
+    await root("POST", f"{POLICIES}/{made['harsh']}/attach-group", {"group_id": other})
+    statement = {"Effect": "Deny", "NotAction": "iam:users:*", "Condition": {"Bool": {"g:MFAPresent": "false"}}}
+    version = {"policy_document": json.dumps({"Version": "5.0", "Statement": [statement]})}
+    await root("POST", f"{POLICIES}/{made['mild']}/versions", version)
+    wanted["role"]["policy"]["Statement"][0]["Action"] = ["iam:permissions:*"]
+    for method, path, body in (
+        ("POST", f"{POLICIES}/{made['harsh']}/attach-user", {"user_id": me}),
+        ("POST", f"{POLICIES}/{made['harsh']}/attach-group", {"group_id": group}),
+        ("PUT", f"/v3/domains/{domain}/groups/{group}/roles/{made['harsh']}", None),
+        ("PUT", f"/v3/groups/{other}/users/{me}", None),
+        ("POST", f"{POLICIES}/{made['mild']}/versions", {**version, "set_as_default": True}),
+        ("POST", f"{POLICIES}/{made['mild']}/versions/v2/set-default", None),
+        ("PATCH", f"{ROLES}/{classic}", wanted),
+    ):
+        refused = await client.send(method, path, body, root.headers())
+        assert (refused.status, "deny the last administrator" in refused.body.decode()) == (409, True), path
+        assert (await client.send(method, path, body, root.headers(admin))).status in {403, 409}, path
+    in_projects = f"/v3/OS-INHERIT/domains/{domain}/groups/{group}/roles/{made['harsh']}/inherited_to_projects"
+    await root("PUT", in_projects, expect=204)
+    await root("DELETE", f"/v3/groups/{group}", expect=204)
+
+
 async def test_a_change_is_in_force_in_another_process_within_a_second(root: Root, world: World) -> None:
     other = Iam(world.store, world.iam.tokens, world.box, world.passwords, clock=world.clock)
     now = 100.0

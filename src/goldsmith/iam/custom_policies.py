@@ -14,6 +14,7 @@ from goldsmith import errors
 from goldsmith.errors import Problem
 from goldsmith.iam import existing
 from goldsmith.iam.ending import end_tokens_of_subject
+from goldsmith.iam.last_administrator import keep_it_undeniable
 from goldsmith.iam.models import grants, policies, policy_versions
 from goldsmith.iam.policies.document import PolicyProblem
 from goldsmith.iam.policies.grammar import parse
@@ -125,7 +126,10 @@ def find_in(tx: Tx, domain_id: str, policy_id: str, *, grammar: str | None = Non
 
 
 class CustomPolicies:
-    """The policies of the caller's account. A change of what one says ends the tokens of all who hold it."""
+    """The policies of the caller's account. A change of what one says ends the tokens of all who hold it.
+
+    None may keep the last administrator from taking it away again (`errors.CONFLICT`).
+    """
 
     def __init__(self, iam: Iam) -> None:
         self._iam = iam
@@ -300,5 +304,6 @@ def _set_default(tx: Tx, domain_id: str, policy_id: str, number: int, document: 
 
 
 def _end_holders(tx: Tx, domain_id: str, policy_id: str, now: int) -> None:
+    keep_it_undeniable(tx, domain_id, "policy_id", policy_id)
     for row in tx.rows(_HOLDERS, {"domain": domain_id, "of": policy_id}):
         end_tokens_of_subject(tx, row["subject_kind"], row["subject_id"], now)

@@ -34,7 +34,7 @@ class EnterpriseGrantsApi(TouchesNamed):
     @operation(
         "AssociateRoleToGroupOnEnterpriseProject", "PUT", GROUP_ROLES + "/{role_id}", surface=EXTENSION, codes=CODES,
         tag=TAG, success=204, action="iam:permissions:grantRoleToGroupOnEnterpriseProject", access=Access.WRITE,
-        resource_type="group", touches="touched", errors=GONE,
+        resource_type="group", touches="touched", errors=(*GONE, errors.CONFLICT),
     )  # fmt: skip
     async def grant_to_group(
         self, call: CurrentCall, enterprise_project_id: PathId, group_id: PathId, role_id: PathId
@@ -69,7 +69,7 @@ class EnterpriseGrantsApi(TouchesNamed):
     @operation(
         "AssociateRoleToUserOnEnterpriseProject", "PUT", USER_ROLES + "/{role_id}", surface=EXTENSION, codes=CODES,
         tag=TAG, success=204, action="iam:permissions:grantRoleToUserOnEnterpriseProject", access=Access.WRITE,
-        resource_type="user", touches="touched", errors=GONE,
+        resource_type="user", touches="touched", errors=(*GONE, errors.CONFLICT),
     )  # fmt: skip
     async def grant_to_user(
         self, call: CurrentCall, enterprise_project_id: PathId, user_id: PathId, role_id: PathId

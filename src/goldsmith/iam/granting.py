@@ -11,6 +11,7 @@ from goldsmith import errors
 from goldsmith.iam import existing
 from goldsmith.iam.custom_policies import PolicyView, find_in
 from goldsmith.iam.ending import end_tokens_of_subject
+from goldsmith.iam.last_administrator import keep_it_undeniable
 from goldsmith.iam.models import grants, groups
 from goldsmith.iam.policies.evaluate import Scope, ScopeKind
 from goldsmith.iam.service import Caller, Iam
@@ -88,7 +89,8 @@ class Granting:
     async def give(self, caller: Caller, subject: Subject, policy_id: str, scope: Scope, field: str) -> None:
         """Grant a policy; it may be granted already.
 
-        Raises `errors.NOT_FOUND` when subject, policy or scope do not exist, and grants nothing.
+        Raises `errors.NOT_FOUND` when subject, policy or scope do not exist, `errors.CONFLICT` when it would leave no
+        administrator, and grants nothing.
         """
         now = self._iam.now_ms()
 
@@ -102,6 +104,7 @@ class Granting:
                 "domain_id": caller.domain_id, "created_at": tx.now,
             }  # fmt: skip
             tx.run(_ADD, values)
+            keep_it_undeniable(tx, caller.domain_id, field, policy_id)
             end_tokens_of_subject(tx, subject.kind, subject.id, now)
 
         await self._iam.change(work)

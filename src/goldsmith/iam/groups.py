@@ -11,6 +11,7 @@ from goldsmith import errors
 from goldsmith.errors import Problem
 from goldsmith.iam import existing
 from goldsmith.iam.ending import end_tokens_of, users_behind
+from goldsmith.iam.last_administrator import keep_it_undeniable
 from goldsmith.iam.models import grants, groups, members, users
 from goldsmith.iam.service import Caller, Iam
 from goldsmith.iam.users import require_right
@@ -95,13 +96,14 @@ class Groups:
         await self._iam.change(work)
 
     async def add_member(self, caller: Caller, group_id: str, user_id: str) -> None:
-        """Put a user into a group; it may be there already. Raises `errors.NOT_FOUND`."""
+        """Put a user into a group; it may be there already. Raises `errors.NOT_FOUND` and `errors.CONFLICT`."""
         now = self._iam.now_ms()
 
         def work(tx: Tx) -> None:
             if not _is_member(tx, caller, group_id, user_id):
                 require_right(caller, existing.user(tx, caller.domain_id, user_id))
                 tx.run(_ADD_MEMBER, {"group_id": group_id, "user_id": user_id, "created_at": tx.now})
+                keep_it_undeniable(tx, caller.domain_id, "group_id", group_id)
                 end_tokens_of(tx, [user_id], now)
 
         await self._iam.change(work)

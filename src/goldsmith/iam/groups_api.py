@@ -153,7 +153,7 @@ class GroupsApi(TouchesNamed):
     @operation(
         "KeystoneAddUserToGroup", "PUT", "/v3/groups/{group_id}/users/{user_id}", surface=Surface.IAM, tag=TAG,
         success=204, action="iam:permissions:addUserToGroup", access=Access.WRITE, resource_type="group",
-        touches="touched", errors=(errors.NOT_FOUND,),
+        touches="touched", errors=(errors.NOT_FOUND, errors.CONFLICT),
     )  # fmt: skip
     async def add_member(self, call: CurrentCall, group_id: PathId, user_id: PathId) -> None:
         """Put a user into a group."""

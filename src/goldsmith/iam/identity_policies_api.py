@@ -143,7 +143,7 @@ class IdentityPoliciesApi(TouchesNamed):
     @operation(
         "SetDefaultPolicyVersionV5", "POST", ROOM + "/versions/{version_id}/set-default", surface=EXTENSION,
         codes=CODES, tag=TAG, action="iam:policies:setDefaultVersionV5", access=Access.WRITE,
-        resource_type="policy", touches="touched", errors=GONE,
+        resource_type="policy", touches="touched", errors=(*GONE, errors.CONFLICT),
     )  # fmt: skip
     async def set_default_version(self, call: CurrentCall, policy_id: PathId, version_id: VersionId) -> Empty:
         """Put a version in force."""
@@ -161,7 +161,8 @@ class IdentityPoliciesApi(TouchesNamed):
 
     @operation(
         "AttachUserPolicyV5", "POST", ROOM + "/attach-user", surface=EXTENSION, codes=CODES, tag=TAG,
-        action="iam:users:attachPolicyV5", access=Access.WRITE, resource_type="user", touches="touched", errors=GONE,
+        action="iam:users:attachPolicyV5", access=Access.WRITE, resource_type="user", touches="touched",
+        errors=(*GONE, errors.CONFLICT),
         example={"user_id": "07667db96a00f265ee1c0020c7b44bbb"},
     )  # fmt: skip
     async def attach_user(self, call: CurrentCall, policy_id: PathId, body: schemas.UserTarget) -> Empty:
@@ -170,7 +171,8 @@ class IdentityPoliciesApi(TouchesNamed):
 
     @operation(
         "AttachGroupPolicyV5", "POST", ROOM + "/attach-group", surface=EXTENSION, codes=CODES, tag=TAG,
-        action="iam:groups:attachPolicyV5", access=Access.WRITE, resource_type="group", touches="touched", errors=GONE,
+        action="iam:groups:attachPolicyV5", access=Access.WRITE, resource_type="group", touches="touched",
+        errors=(*GONE, errors.CONFLICT),
         example={"group_id": "07667db96a00f265ee1c0020c7b44bbb"},
     )  # fmt: skip
     async def attach_group(self, call: CurrentCall, policy_id: PathId, body: schemas.GroupTarget) -> Empty:

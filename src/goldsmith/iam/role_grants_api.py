@@ -36,7 +36,7 @@ class RoleGrantsApi(TouchesNamed):
     @operation(
         "KeystoneAssociateGroupWithDomainPermission", "PUT", ACCOUNT + "/{role_id}", surface=Surface.IAM, tag=TAG,
         success=204, action="iam:permissions:grantRoleToGroupOnDomain", access=Access.WRITE, resource_type="group",
-        touches="touched", errors=GONE,
+        touches="touched", errors=(*GONE, errors.CONFLICT),
     )  # fmt: skip
     async def grant_in_account(self, call: CurrentCall, domain_id: PathId, group_id: PathId, role_id: PathId) -> None:
         """Grant a policy to a group for what belongs to no project."""
@@ -77,7 +77,7 @@ class RoleGrantsApi(TouchesNamed):
     @operation(
         "KeystoneAssociateGroupWithProjectPermission", "PUT", PROJECT + "/{role_id}", surface=Surface.IAM, tag=TAG,
         success=204, action="iam:permissions:grantRoleToGroupOnProject", access=Access.WRITE, resource_type="group",
-        touches="touched", errors=GONE,
+        touches="touched", errors=(*GONE, errors.CONFLICT),
     )  # fmt: skip
     async def grant_in_project(
         self, call: CurrentCall, granted_project_id: PathId, group_id: PathId, role_id: PathId
@@ -123,7 +123,7 @@ class RoleGrantsApi(TouchesNamed):
     @operation(
         "UpdateDomainGroupInheritRole", "PUT", f"{EVERY_PROJECT}/{{role_id}}/{INHERITED}", surface=Surface.IAM,
         tag=TAG, success=204, action="iam:permissions:grantRoleToGroup", access=Access.WRITE, resource_type="group",
-        touches="touched", errors=GONE,
+        touches="touched", errors=(*GONE, errors.CONFLICT),
     )  # fmt: skip
     async def grant_in_all_projects(
         self, call: CurrentCall, domain_id: PathId, group_id: PathId, role_id: PathId

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 
 from goldsmith import errors
 from goldsmith.errors import Problem, Problems
 from goldsmith.iam import existing
 from goldsmith.iam.ending import end_tokens_of
+from goldsmith.iam.last_administrator import keep_an_administrator
 from goldsmith.iam.login import Login
 from goldsmith.iam.models import access_keys, grants, members, users
 from goldsmith.iam.password_rules import check_password
@@ -34,12 +35,6 @@ _REMOVALS = tuple(
         delete(grants).where(grants.c.subject_kind == "user", grants.c.subject_id == bindparam("of")),
         delete(users).where(users.c.id == bindparam("of")),
     )
-)
-_OTHER_ROOTS = prepare(
-    select(func.count())
-    .select_from(users)
-    .where(users.c.domain_id == bindparam("domain"), users.c.id != bindparam("of"))
-    .where(users.c.is_root == 1, users.c.enabled == 1)
 )
 
 
@@ -200,7 +195,7 @@ def require_right(caller: Caller, user: Row) -> None:
 
 
 def _keep_an_administrator(tx: Tx, user: Row, done: str) -> None:
-    if not user["is_root"] or tx.scalar(_OTHER_ROOTS, {"domain": user["domain_id"], "of": user["id"]}):
-        return
-    message = f"This is the last administrator of the account; it cannot be {done}."
-    raise errors.refusal([Problem("user_id", user["id"], "last_administrator", message, conflict=True)])
+    if user["is_root"]:
+        message = f"This is the last administrator of the account; it cannot be {done}."
+        problem = Problem("user_id", user["id"], "last_administrator", message, conflict=True)
+        keep_an_administrator(tx, user["domain_id"], problem, without=user["id"])

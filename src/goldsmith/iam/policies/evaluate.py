@@ -163,6 +163,10 @@ class PolicySet:
             for rule in self._rules(action).allows
         )
 
+    def could_deny(self, action: str, *, project_id: str | None = None) -> bool:
+        """Whether some resource and context might be denied: a Deny in reach of the project speaks of the action."""
+        return any(_in_project(rule, project_id) for rule in self._rules(action).denies)
+
     def _rules(self, action: str) -> _Rules:
         found = self._by_action.get(action)
         if found is None:
