@@ -11,7 +11,7 @@ import os
 import signal
 import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -220,8 +220,14 @@ async def _furnish(settings: Settings, store: Store, cloud: Cloud, catalog: Cata
     )
     operations = tuple(each for api in apis for each in collect(api))
     iam.grants.known_actions = frozenset(each.action for each in operations if each.action is not None)
-    decisions.dependencies = {each.action: each.dependencies for each in operations if each.action is not None}
+    decisions.table = _by_action(operations)
     return House(settings, store, cloud, queue, operations, iam, room)
+
+
+def _by_action(operations: Iterable[Operation]) -> dict[str, Operation]:
+    """An operation for each action; one that has a resource type, if there is one."""
+    ordered = sorted(operations, key=lambda each: each.resource_type is not None)
+    return {each.action.lower(): each for each in ordered if each.action is not None}
 
 
 def _what_remains(

@@ -153,12 +153,12 @@ async def test_a_temporary_key_ends_with_its_user_and_with_its_token(root: Root,
     ended = headers | {"X-Subject-Token": headers["X-Auth-Token"]}
     assert (await client.send("DELETE", "/v3/auth/tokens", headers=ended)).status == 204
     assert (await client.send("GET", "/v3/auth/projects", headers=headers)).status == 401
-    assert "disabled" in await refusal(world, signed(world, first))
+    assert "no longer valid" in await refusal(world, signed(world, first))
     headers = root.headers(user)
     second = await make()
     assert await world.iam.authenticate(**signed(world, second))
     await root("PATCH", f"/v3/users/{user}", {"user": {"enabled": False}})
-    assert "disabled" in await refusal(world, signed(world, second))
+    assert "no longer valid" in await refusal(world, signed(world, second))
 
 
 async def test_only_the_root_user_ends_the_tokens_of_others(root: Root, client: Client) -> None:

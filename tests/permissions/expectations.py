@@ -13,7 +13,6 @@ from tests.permissions.place import Answer
 
 ENTERPRISE, RESOURCE_TAG, REQUEST_TAG = "g:EnterpriseProjectId", "g:ResourceTag/<key>", "g:RequestTag/<key>"
 REFUSED_BY_HANDLERS = {
-    "KeystoneCreateProject": "for the root user only",
     "KeystoneUpdateUserPassword": "one's own password only",
     "CreateTemporaryAccessKeyByToken": "not with temporary keys",
     "KeystoneRevokeToken": "one's own token only",

@@ -70,6 +70,9 @@ def test_the_story_is_complete(world: World) -> None:
     }.items()  # fmt: skip
     story = story_of(world, world.ask(named(world, "CreateImageServer"), "not ims:images:list"))
     assert (story["action"], story["missing_dependency"]) == ("workspace:imageServer:create", "ims:images:list")
+    path = f"/v1/{world.place.project}/audit-records?request_id={story['request_id']}"
+    (record,) = world.place.root("GET", path).json()["items"]
+    assert record["decision"] == "dependency ims:images:list: implicit_deny"
 
 
 def test_stories_open_for_those_who_may_and_in_their_own_account_only(world: World) -> None:
@@ -139,6 +142,9 @@ def test_the_simulator_refuses_what_makes_no_sense(world: World) -> None:
         {"actions": actions, "user_name": "north", "resources": ["no urn"]},
         {"actions": actions, "user_id": world.place.other.user_id},
         {"actions": actions, "user_name": "north", "context": {"g:EnterpriseProjectId": 7}},
+        {"actions": ["workspace:imageServer"], "user_name": "north"},
+        {"actions": ["workspace:imageServer:*"], "user_name": "north"},
+        {"actions": actions, "user_name": "north", "context": {"g:enterpriseProjectId": "0"}},
     ):  # fmt: skip
         answer = post(world, path, body)
         assert answer.status == 400, (body, shown(answer))
@@ -147,6 +153,30 @@ def test_the_simulator_refuses_what_makes_no_sense(world: World) -> None:
     twice = ["workspace:::imageServer:a"] * 2
     other = post(world, path, {"actions": actions, "user_name": "nothing", "resources": twice})
     assert [each["allowed"] for each in other.json()["decisions"]] == [False, False]
+
+
+def test_the_simulator_assumes_what_a_call_would_touch(world: World) -> None:
+    """Policies about resources: one that is yet to be made, and a list that shows what may be seen."""
+    mine = {"Action": ["workspace:imageServer:*"], "Resource": ["workspace:*:*:imageServer:*"]}
+    one = {
+        "Action": ["workspace:imageServer:list"],
+        "Resource": [f"workspace:*:*:imageServer:{world.north.ids['server']}"],
+    }
+    needed = {"Action": ["ims:images:list", "vpc:ports:get", "vpc:subnets:get"]}
+    place = world.place
+    place.people({"maker": [(document(mine, needed), "everywhere")], "looker": [(document(one), "everywhere")]})
+
+    def ask(user: str, name: str) -> Any:
+        wanted = {"user_name": user, "actions": [str(named(world, name).action)], "project_id": place.project}
+        return post(world, "/v5/policies/simulate", wanted).json()["decisions"][0]
+
+    made = ask("maker", "CreateImageServer")
+    assert (made["allowed"], made["resource"]) == (True, f"workspace:local-1:{place.domain}:imageServer:*")
+    seen = ask("looker", "ListImageServers")
+    assert (seen["allowed"], seen["reason"], seen["resource"]) == (True, "some", "")
+    assert not ask("nothing", "ListImageServers")["allowed"]
+    assert not ask("denied", "ListImageServers")["allowed"]
+    assert not ask("looker", "ShowImageServer")["allowed"]
 
 
 def test_a_list_denied_as_a_whole_is_refused(world: World) -> None:
@@ -170,7 +200,8 @@ def test_the_command_line_simulates_and_decodes(service: Service) -> None:
     iam("user", "create", "decided", "--password-file", "-", text="Str0ng enough\n")
     action = "workspace:imageServer:create"
     told = iam("simulate", "decided", action, "--project", "local-1", "-c", "g:EnterpriseProjectId=0", expect=1)
-    assert told.startswith(f"refused  {action}: decided may not perform {action}: no statement allows it.")
+    on = f"workspace:local-1:{service.credentials['domain_id']}:imageServer:*"
+    assert told.startswith(f"refused  {action}: decided may not perform {action} on {on}: no statement allows it.")
     assert iam("simulate", "admin", action).startswith("allowed")
     assert "--context takes KEY=VALUE" in iam("simulate", "decided", action, "-c", "nothing", expect=1)
     words = ("--json", "--resource", "workspace:::imageServer:a")

@@ -81,10 +81,9 @@ def decode(message: Message = "-", data_dir: DataDir = DEFAULT_DATA_DIR) -> None
 
 
 def _line(user_name: str, decision: dict[str, Any]) -> str:
-    on = f" on {decision['resource']}" if decision["resource"] else ""
     verdict = "allowed" if decision["allowed"] else "refused"
     words = decision["explanation"].replace("You may", f"{user_name} may", 1)
-    return f"{verdict}  {decision['action']}{on}: {words}"
+    return f"{verdict}  {decision['action']}: {words}"
 
 
 def _context(given: list[str]) -> dict[str, str | list[str]]:

@@ -166,6 +166,7 @@ class Admission:
             )  # fmt: skip
         else:
             resource, missing = needed_on, decision.action
+            call.decision = f"dependency {missing}: {call.decision}"
             message = explain_dependency(action, decision.action, resource=resource, who=who)
         story = {
             "user_id": call.caller.user_id, "user": call.caller.user_name, "operation": call.operation.name,

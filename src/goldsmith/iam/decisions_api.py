@@ -9,18 +9,24 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from goldsmith import errors
-from goldsmith.http.operations import Surface, operation
+from goldsmith.errors import Problems
+from goldsmith.http.operations import Access, Operation, operation
 from goldsmith.http.routes import CurrentCall
 from goldsmith.http.wire import Answer, Body
 from goldsmith.iam.directory import Person
 from goldsmith.iam.keys import KeyFileProblem
+from goldsmith.iam.policies import keys
 from goldsmith.iam.policies.evaluate import Decision, Request
-from goldsmith.iam.policies.explain import explain_dependency
+from goldsmith.iam.policies.explain import Reason, explain_dependency, explain_some
+from goldsmith.iam.policies.urn import has_wildcard, is_action_pattern, urn
 from goldsmith.iam.principal import facts_of, is_global
 from goldsmith.iam.service import Iam
+from goldsmith.iam.surfaces import CODES, EXTENSION
 from goldsmith.iam.tokens import wire_time
 
 TAG = "IAM decisions"
+SOME = "some"
+"""The reason a list is let in that shows only what the user may see."""
 Short = Annotated[str, Field(min_length=1, max_length=128)]
 Value = Annotated[str, Field(max_length=1024)]
 
@@ -40,8 +46,9 @@ class DecodedMessage(Answer):
 class Simulation(Body):
     """Who wants to do what, to which resources, under which circumstances.
 
-    The user is named by id or name. `context` holds condition keys (`g:EnterpriseProjectId`, …) with their values;
-    what is known of the user and the time need not be said.
+    The user is named by id or name. Without `resources` an action of a resource type is decided for a resource that
+    is yet to be made, or listed. `context` holds condition keys (`g:EnterpriseProjectId`, …) with their values; what
+    is known of the user and the time need not be said.
     """
 
     user_id: Short | None = None
@@ -77,14 +84,14 @@ class Simulated(Answer):
 class DecisionsApi:
     """HTTP side of explanations."""
 
-    dependencies: Mapping[str, tuple[str, ...]] = {}
-    """What each action of the operation table needs besides; set when the table is complete."""
+    table: Mapping[str, Operation] = {}
+    """An operation for each action, in lower case; set when the table is complete."""
 
     def __init__(self, iam: Iam, region: str) -> None:
         self._iam, self._region = iam, region
 
     @operation(
-        "DecodeAuthorizationMessage", "POST", "/v5/decode-authorization-message", surface=Surface.VPC,
+        "DecodeAuthorizationMessage", "POST", "/v5/decode-authorization-message", surface=EXTENSION, codes=CODES,
         action="sts:authorizationMessage:get", tag=TAG, example={"encoded_message": "gAAAA…"},
     )  # fmt: skip
     async def decode(self, call: CurrentCall, body: EncodedMessage) -> DecodedMessage:
@@ -99,13 +106,14 @@ class DecisionsApi:
         return DecodedMessage(decoded_message=json.dumps(story, ensure_ascii=False))
 
     @operation(
-        "SimulatePolicies", "POST", "/v5/policies/simulate", surface=Surface.VPC, action="iam:policies:checkSimulated",
-        tag=TAG, is_extension=True,
+        "SimulatePolicies", "POST", "/v5/policies/simulate", surface=EXTENSION, codes=CODES,
+        action="iam:policies:checkSimulated", tag=TAG, is_extension=True,
         example={"user_name": "builder", "actions": ["workspace:imageServer:create"], "context": {
             "g:EnterpriseProjectId": "0"}},
     )  # fmt: skip
     async def simulate(self, call: CurrentCall, body: Simulation) -> Simulated:
         """Tell whether a user may do something, and why, without doing it."""
+        _check(body)
         person = await self._person(call.caller.domain_id, body)
         context = {"g:CurrentTime": wire_time(self._iam.now_ms()), **facts_of(person, self._region)}
         if body.project_id is not None:
@@ -143,17 +151,44 @@ class DecisionsApi:
             project = None if is_global(what) else project_id
             return policies.decide(Request(what, names, context, project, person.is_root))
 
+        declared = self.table.get(action.lower())
+        is_list = declared is not None and declared.access is Access.LIST
+        assumed = "" if is_list else self._assumed(person, action, declared)
         try:
-            decision = ask(action, [resource] if resource else [])
+            decision = ask(action, [resource or assumed] if resource or assumed else [])
         except ValueError as error:
             raise errors.refusal([errors.Problem("resources", resource, "urn", str(error))]) from error
-        needed = next((each for name, each in self.dependencies.items() if name.lower() == action.lower()), ())
-        missing = [each for each in needed if not ask(each, []).allowed] if decision.allowed else []
-        explanation = decision.explanation
+        allowed, reason, explanation = decision.allowed, str(decision.reason), decision.explanation
+        if is_list and not resource and decision.reason is Reason.IMPLICIT_DENY:
+            reach = None if is_global(action) else project_id
+            if declared and declared.resource_type and policies.could_allow(action, project_id=reach):
+                allowed, reason, explanation = True, SOME, explain_some(action)
+        needed = declared.dependencies if declared is not None else ()
+        missing = [each for each in needed if not ask(each, []).allowed] if allowed else []
         if missing:
-            explanation = explain_dependency(action, missing[0], resource=resource)
+            explanation = explain_dependency(action, missing[0], resource=resource or assumed)
         return SimulatedDecision(
-            action=action, resource=resource, allowed=decision.allowed and not missing, reason=str(decision.reason),
+            action=action, resource=resource or assumed, allowed=allowed and not missing, reason=reason,
             policy_id=decision.policy_id, policy_name=decision.policy_name, statement=decision.statement,
             missing_dependencies=missing, explanation=explanation,
         )  # fmt: skip
+
+    def _assumed(self, person: Person, action: str, declared: Operation | None) -> str:
+        """The resource of an action that was asked about without one, as a call has it that makes one."""
+        if declared is None or declared.resource_type is None:
+            return ""
+        return urn(action.partition(":")[0].lower(), self._region, person.domain_id, declared.resource_type, "*")
+
+
+def _check(body: Simulation) -> None:
+    """Raise `errors.INVALID` for what no call could be about: an answer would be misleading."""
+    problems = Problems()
+    for index, action in enumerate(body.actions):
+        if not is_action_pattern(action) or has_wildcard(action):
+            text = "An action has three parts, service:type:operation, without wildcards."
+            problems.add(f"actions[{index}]", action, "action", text)
+    for key in body.context or {}:
+        fault = keys.problem_with(key, ())
+        if fault is not None:
+            problems.add(f"context[{json.dumps(key[:80])}]", None, "condition_key", fault)
+    problems.raise_if_any()

@@ -60,7 +60,7 @@ class Projects:
         return await self._iam.store.read(work)
 
     async def add(self, caller: Caller, name: str, description: str) -> Project:
-        """A new project; for the root user only (`errors.FORBIDDEN`). A name in use is `errors.CONFLICT`."""
+        """A new project; a name in use is `errors.CONFLICT`."""
         project = Project(uuid4().hex, name, caller.domain_id, caller.domain_name, description, True)
 
         def work(tx: Tx) -> None:

@@ -160,6 +160,8 @@ class Iam:
 
     async def _caller_of_key(self, holder: _Holder, project_id: str | None) -> Caller:
         person = holder.person
+        if not holder.enabled and holder.kind is CredentialKind.TEMPORARY_KEY:
+            raise refused("the temporary access key is no longer valid; get a new one.")
         if not holder.enabled or not person.enabled:
             raise refused("the access key or its user is disabled.")
         caller = Caller(

@@ -57,6 +57,13 @@ def explain_dependency(action: str, missing: str, *, resource: str = "", who: st
     )
 
 
+def explain_some(action: str, *, who: str = "You") -> str:
+    """The sentence for a list that is let in and shows what the caller may see."""
+    return _sentence(
+        f"{_short(who)} may perform {_short(action, _SHOWN_ACTION)}", "", "it lists what the user may see."
+    )
+
+
 def _sentence(head: str, resource: str, cause: str) -> str:
     room = MESSAGE_LIMIT - len(head) - len(": ") - len(cause) - len(" on ")
     on = f" on {_short(resource, room)}" if resource and room >= 12 else ""
