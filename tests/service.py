@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -23,6 +24,8 @@ from goldsmith.iam.signature import sign
 
 T = TypeVar("T")
 PROGRAM = Path(sys.executable).with_name("goldsmith")
+START_SECONDS = 120
+"""A start takes a second, or ten on a machine that is busy with other things."""
 PROJECT = "a4da8115c9d8464ead3a38309130523f"
 
 EXAMPLE: dict[str, Any] = {
@@ -75,6 +78,7 @@ class Service:
         """Start and wait until it serves; a data folder that is new is made."""
         log = (self.data_dir.parent / f"{self.data_dir.name}.log").open("a")
         clean = {name: value for name, value in os.environ.items() if not name.startswith("GOLDSMITH_")}
+        clean["PYTHONFAULTHANDLER"] = "1"
         with log:
             self.process = subprocess.Popen(
                 [PROGRAM, "serve", "--data-dir", self.data_dir, "--listen", "127.0.0.1:0", *options],
@@ -83,11 +87,19 @@ class Service:
                 stderr=log,
                 text=True,
             )
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
+        line = self._first_line()
         assert "goldsmith serves http" in line, self.log()
         self.endpoint = line.rsplit(" ", 1)[1].strip()
         return self
+
+    def _first_line(self) -> str:
+        """What it announces. One that announces nothing is aborted, which leaves in its log where every thread was."""
+        assert self.process is not None
+        assert self.process.stdout is not None
+        if not select.select([self.process.stdout], [], [], START_SECONDS)[0]:
+            self._end(signal.SIGABRT)
+            raise AssertionError(f"it did not serve within {START_SECONDS} seconds:\n{self.log()}")
+        return self.process.stdout.readline()
 
     def log(self) -> str:
         """What the service has logged so far."""

@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 from sqlalchemy import insert, select
-from tests.store.conftest import things
+from tests.store.conftest import found_database, things
 
 from goldsmith.errors import CONFLICT, UNAVAILABLE, ServiceError
 from goldsmith.store import Duplicate, Tx
+from goldsmith.store.opening import DatabaseProblem, open_store
 from goldsmith.store.sqlite import SqliteStore
 
 Work = Callable[[Tx], Any]
@@ -126,3 +127,23 @@ async def test_an_acknowledged_write_can_be_read_by_another_process_at_once(stor
         assert other.execute("SELECT id FROM things").fetchall() == [(7,)]
         assert other.execute("PRAGMA journal_mode").fetchone() == ("wal",)
         assert other.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_a_reader_that_is_there_at_once_disturbs_nobody(tmp_path: Path) -> None:
+    """A new file is no WAL database yet; when writer and reader made it one together, either could fail."""
+    path = found_database(tmp_path / "test.db")
+    store = SqliteStore(path)
+    try:
+        with closing(sqlite3.connect(path)) as other:
+            assert other.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        assert store.read_now(lambda tx: tx.scalar(select(things.c.id))) is None
+    finally:
+        store.close()
+
+
+def test_a_file_that_cannot_be_used_fails_its_opener(tmp_path: Path) -> None:
+    """It once killed the writer's thread, and every write waited for ever."""
+    path = tmp_path / "not.db"
+    path.write_text("no database at all, whatever its name says")
+    with pytest.raises(DatabaseProblem, match="not a database"):
+        open_store(path)

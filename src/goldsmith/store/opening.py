@@ -18,11 +18,17 @@ class DatabaseProblem(Exception):
 
 
 def open_store(place: Place) -> Store:
-    """The database, to be closed in the end. PostgreSQL's driver is imported only when it is wanted."""
+    """The database, to be closed in the end. PostgreSQL's driver is imported only when it is wanted.
+
+    Raises `DatabaseProblem` when a SQLite file cannot be used.
+    """
     if isinstance(place, Path):
         from goldsmith.store.sqlite import SqliteStore
 
-        return SqliteStore(place)
+        try:
+            return SqliteStore(place)
+        except sqlite3.Error as error:
+            raise DatabaseProblem(f"{place} cannot be used: {error}") from error
     from goldsmith.store.postgres import PostgresStore
 
     return PostgresStore(place)

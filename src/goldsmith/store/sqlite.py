@@ -45,7 +45,8 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
         path, isolation_level=None, timeout=BUSY_SECONDS, check_same_thread=False, cached_statements=STATEMENTS
     )
     connection.row_factory = sqlite3.Row
-    connection.execute("PRAGMA journal_mode=WAL")
+    if not read_only:  # the writer has done it, and two at once would stand in each other's way
+        connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA foreign_keys=ON")
     connection.execute("PRAGMA cache_size=-16000")
@@ -165,7 +166,11 @@ class SqliteStore:
         self._readers: list[sqlite3.Connection] = []
         self._readers_lock = threading.Lock()
         self._closed = False
-        self._writer = threading.Thread(target=self._write_forever, name="store-writer", daemon=True)
+        # Opened here: a file that cannot be used fails its opener, not a thread whose death nobody would hear of.
+        connection = connect(path)
+        self._writer = threading.Thread(
+            target=self._write_forever, args=(connection,), name="store-writer", daemon=True
+        )
         self._writer.start()
 
     async def write(self, work: Callable[[Tx], T]) -> T:
@@ -206,8 +211,7 @@ class SqliteStore:
             raise UNAVAILABLE.error("The service is shutting down.")
         self._queue.put(write)
 
-    def _write_forever(self) -> None:
-        connection = connect(self.path)
+    def _write_forever(self, connection: sqlite3.Connection) -> None:
         try:
             while True:
                 batch, last = self._next_batch()
@@ -241,11 +245,10 @@ class SqliteStore:
                     _run_alone(connection, write)
             connection.execute("COMMIT")
         except Exception as error:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
             log.error("commit failed: %s", error)
             for write in batch:
                 write.error = _unavailable(error)
+            _take_back(connection)
             return
         for write in batch:
             for call in write.callbacks if write.error is None else ():
@@ -253,6 +256,15 @@ class SqliteStore:
                     call()
                 except Exception:
                     log.exception("a call after commit failed")
+
+
+def _take_back(connection: sqlite3.Connection) -> None:
+    """End a transaction that failed. What SQLite cannot end now fails the next BEGIN, which ends here again."""
+    try:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+    except sqlite3.Error as error:
+        log.error("rollback failed: %s", error)
 
 
 def _run(connection: sqlite3.Connection, write: _Write) -> bool:
