@@ -13,13 +13,13 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import text
+from sqlalchemy import inspect, text
 from tests.postgres import Postgres
 
 from goldsmith.image_servers.models import image_servers
 from goldsmith.jobs.models import jobs, sub_jobs
 from goldsmith.store import Store, Tx, metadata
-from goldsmith.store.opening import Place, open_store
+from goldsmith.store.opening import DatabaseProblem, Place, open_store
 from goldsmith.store.schema_version import (
     MIGRATIONS,
     SchemaTooNew,
@@ -87,6 +87,23 @@ def test_data_is_kept_and_the_program_of_before_refuses_what_came_after(place: P
         assert connection.execute(text("SELECT name FROM image_servers")).scalar() == "zähler"
     with pytest.raises(SchemaTooNew, match="0002"):
         upgrade(place)
+
+
+def test_a_migration_that_fails_half_way_changes_nothing(place: Place, later: Path) -> None:
+    fill(open_store(place))
+    script = later / "versions" / "0002_later.py"
+    script.write_text(SECOND + '    op.execute("INSERT INTO nowhere VALUES (1)")\n')
+    with connected(place) as connection:
+        before = inspect(connection).get_table_names(), inspect(connection).get_columns("jobs")
+    with pytest.raises(DatabaseProblem, match="nowhere"):
+        upgrade(place, later)
+    assert current_revision(place) == "0001"
+    with connected(place) as connection:
+        assert repr((inspect(connection).get_table_names(), inspect(connection).get_columns("jobs"))) == repr(before)
+        assert connection.execute(text("SELECT count(*) FROM jobs")).scalar() == 3
+    script.write_text(SECOND)
+    upgrade(place, later)
+    assert current_revision(place) == "0002"
 
 
 def test_the_migrations_make_what_the_rooms_declare(place: Place) -> None:

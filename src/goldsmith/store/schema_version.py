@@ -13,7 +13,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError
 
 from goldsmith.store.opening import DatabaseProblem, Place, shown
@@ -37,7 +37,7 @@ def upgrade(place: Place, migrations: Path = MIGRATIONS) -> None:
         return
     from alembic import command
 
-    with connected(place) as connection:
+    with connected(place, begin="BEGIN IMMEDIATE") as connection:
         if connection.dialect.name == "postgresql":  # processes that start together migrate one after the other
             connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('goldsmith schema', 0))"))
         config = config_of(migrations)
@@ -105,9 +105,9 @@ def _recorded(place: Place) -> Sequence[tuple[Any, ...]]:
 
 
 @contextmanager
-def connected(place: Place) -> Iterator[Connection]:
-    """A connection of SQLAlchemy's, for migrations."""
-    engine = _engine(place)
+def connected(place: Place, begin: str = "BEGIN") -> Iterator[Connection]:
+    """A connection of SQLAlchemy's, for migrations; on SQLite `begin` begins its transactions."""
+    engine = _engine(place, begin)
     try:
         with engine.connect() as connection:
             yield connection
@@ -118,9 +118,12 @@ def connected(place: Place) -> Iterator[Connection]:
         engine.dispose()
 
 
-def _engine(place: Place) -> Engine:
+def _engine(place: Place, begin: str) -> Engine:
     if isinstance(place, Path):
-        return create_engine(f"sqlite:///{place}")
+        # Left to itself, Python's driver commits before every change of a table: half a migration would stay.
+        engine = create_engine(f"sqlite:///{place}", connect_args={"isolation_level": None})
+        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
+        return engine
     import psycopg
 
     return create_engine(
