@@ -6,11 +6,14 @@ running `init` again.
 
 from __future__ import annotations
 
+import fcntl
 import ipaddress
 import json
 import os
 import secrets
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from goldsmith import certificates
@@ -40,6 +43,22 @@ def initialise(settings: Settings) -> Path:
     folder = settings.data_dir
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)
+    with _one_at_a_time(folder):
+        return _complete(settings, folder)
+
+
+@contextmanager
+def _one_at_a_time(folder: Path) -> Iterator[None]:
+    """Wait for others who make the same folder: each would take what another has made for the rest of a dead one."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _complete(settings: Settings, folder: Path) -> Path:
     credentials = folder / CREDENTIALS
     if credentials.exists():
         return credentials

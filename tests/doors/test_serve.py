@@ -6,11 +6,16 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+
+from goldsmith.settings import Settings
+from goldsmith.setup import initialise
 
 from .conftest import Run
 
@@ -86,6 +91,22 @@ def test_init_twice_changes_nothing(goldsmith: Run, tmp_path: Path) -> None:
 
     assert first.stdout == second.stdout == "data/credentials.json\n"
     assert (tmp_path / "data" / "credentials.json").read_text() == secrets
+
+
+def test_inits_at_the_same_instant_make_one_folder(tmp_path: Path) -> None:
+    """One that comes while another is at work would remove its database."""
+    settings, meeting = Settings.load(tmp_path / "data"), threading.Barrier(4)
+
+    def make(_: int) -> str:
+        meeting.wait()
+        return initialise(settings).read_text()
+
+    with ThreadPoolExecutor(4) as pool:
+        seen = set(pool.map(make, range(4)))
+    assert len(seen) == 1
+    known = json.loads(seen.pop())
+    with closing(sqlite3.connect(tmp_path / "data" / "goldsmith.db")) as database:
+        assert database.execute("SELECT access_key FROM iam_access_keys").fetchall() == [(known["access_key"],)]
 
 
 def test_a_folder_of_a_later_goldsmith_is_refused_and_left_alone(goldsmith: Run, tmp_path: Path) -> None:
