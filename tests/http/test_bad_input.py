@@ -92,7 +92,7 @@ def test_no_body_at_all_is_refused(service: Service) -> None:
 def test_what_is_not_utf8_is_refused(service: Service, body: bytes) -> None:
     answer = service.call("POST", CREATE, content=body)
     check(answer, 400, INVALID)
-    assert problems(answer) == [("", "json")]
+    assert problems(answer) == [("body", "json")]
 
 
 @pytest.mark.parametrize(

@@ -249,6 +249,24 @@ def test_everything_wrong_is_said_at_once_in_the_order_shape_then_world(stocked_
     assert answer["error_msg"].endswith(" (and 7 more problems, see details)")
 
 
+def test_everything_that_is_wrong_with_the_place_is_said_at_once(stocked_service: Service) -> None:
+    here = {
+        "availability_zone": "local-1c", "product_id": "workspace.x86.base.zonal", "root_volume.type": "ESSD",
+        "scheduler_hints": {"dedicated_host_id": "none", "tenancy": "shared"},
+    }  # fmt: skip
+    _, answer = refused(stocked_service, request("x", here))
+    assert broken_rules(answer) == [
+        ("scheduler_hints.tenancy", "enum"), ("scheduler_hints.dedicated_host_id", "exists"),
+        ("product_id", "on_sale"), ("root_volume.type", "offered_in_zone"),
+    ]  # fmt: skip
+    nowhere = {**here, "availability_zone": "none", "product_id": "workspace.x86.base.retired"}
+    _, answer = refused(stocked_service, request("x", nowhere))
+    assert broken_rules(answer) == [
+        ("scheduler_hints.tenancy", "enum"), ("availability_zone", "exists"),
+        ("scheduler_hints.dedicated_host_id", "exists"), ("product_id", "on_sale"),
+    ]  # fmt: skip
+
+
 def test_an_empty_object_names_every_required_field(stocked_service: Service) -> None:
     _, answer = refused(stocked_service, {})
     required = {field for field, rule in broken_rules(answer) if rule == "required"}
@@ -354,4 +372,6 @@ def test_hosts_without_room_are_named(new_service: type[Service]) -> None:
         status, answer = refused(service, request("no room", changes))
         assert (status, broken_rules(answer)) == (400, [(field, "capacity")])
         assert "2 vCPUs" in answer["error_msg"]
+    _, answer = refused(service, request("no room", {"product_id": "workspace.x86.gpu.a30"}))
+    assert broken_rules(answer) == [("product_id", "on_sale"), ("availability_zone", "capacity")]
     assert contents(service.data_dir) == before

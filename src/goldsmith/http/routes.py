@@ -189,13 +189,12 @@ def _require_utf8_json(request: Request, body: bytes) -> None:
     media, _, parameters = sent.partition(";")
     charset = parameters.strip().lower().removeprefix("charset=").strip('"')
     if media.strip().lower() != "application/json" or charset not in {"", "utf-8", "utf8"}:
-        raise errors.UNSUPPORTED_MEDIA_TYPE.error(
-            f"The body must be sent as application/json in UTF-8, not as {sent or 'nothing'!r}."[:255]
-        )
+        found = f"not as {sent!r}." if sent else "and it came without a Content-Type."
+        raise errors.UNSUPPORTED_MEDIA_TYPE.error(f"The body must be sent as application/json in UTF-8, {found}"[:255])
     try:
         body.decode()
     except UnicodeDecodeError:
-        raise errors.refusal([errors.Problem("", None, "json", "The body is not UTF-8 text.")]) from None
+        raise errors.refusal([errors.Problem("body", None, "json", "The body is not UTF-8 text.")]) from None
 
 
 def from_http(error: HTTPException) -> ServiceError:
@@ -206,7 +205,7 @@ def from_http(error: HTTPException) -> ServiceError:
         return errors.NO_SUCH_API.error()
     if error.status_code == 405:
         return errors.METHOD_NOT_ALLOWED.error(headers=error.headers)
-    return errors.refusal([errors.Problem("", None, "json", "The body cannot be parsed as JSON.")])
+    return errors.refusal([errors.Problem("body", None, "json", "The body cannot be parsed as JSON.")])
 
 
 def add_routes(

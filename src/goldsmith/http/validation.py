@@ -6,6 +6,7 @@ checks against the world (does the subnet exist? is the name in use?) still run 
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, get_args
@@ -19,6 +20,8 @@ Finding = Mapping[str, Any]
 PLACES = {"body", "query", "path", "header"}
 SHOWN = 200
 """Longest value repeated in an answer, in characters."""
+CHOICE = re.compile(r"\^\(([\w|]+)\)\?\$")
+"""A pattern that is no more than a choice of words; nothing at all is allowed too."""
 SECRET = re.compile("passw|secret|token", re.IGNORECASE)
 """Fields whose values, and everything below them, are never repeated."""
 
@@ -27,8 +30,22 @@ def _bound(key: str, text: str) -> Callable[[Finding], str]:
     return lambda finding: text.format(finding["ctx"][key])
 
 
+def _amount(key: str, limit: str, unit: str, units: str) -> Callable[[Finding], str]:
+    return lambda finding: f"{limit} {finding['ctx'][key]} {unit if finding['ctx'][key] == 1 else units}."
+
+
 def _choices(finding: Finding) -> str:
     return f"Use one of {finding['ctx']['expected']}."
+
+
+def _pattern(finding: Finding) -> str:
+    pattern = finding["ctx"]["pattern"]
+    words = CHOICE.fullmatch(pattern)
+    return f"Use one of {', '.join(words[1].split('|'))}." if words else f"The value must match {pattern}."
+
+
+def _no_whole_number(finding: Finding) -> str:
+    return f"Send a whole number, not {json.dumps(shorten(finding['input']), ensure_ascii=False)}."
 
 
 def _type_text(kind: str) -> Callable[[Finding], str]:
@@ -45,9 +62,9 @@ MESSAGES: dict[str, tuple[str, Callable[[Finding], str]]] = {
     "json_invalid": ("json", lambda finding: _json_fault(finding["ctx"]["error"], finding["loc"][-1])),
     "string_type": ("type", _type_text("a string")),
     "int_type": ("type", _type_text("a whole number")),
-    "int_parsing": ("type", _type_text("a whole number")),
+    "int_parsing": ("type", _no_whole_number),
     "int_parsing_size": ("maximum", lambda _: "The number has too many digits."),
-    "int_from_float": ("type", _type_text("a whole number")),
+    "int_from_float": ("type", _no_whole_number),
     "bool_type": ("type", _type_text("true or false")),
     "bool_parsing": ("type", _type_text("true or false")),
     "list_type": ("type", _type_text("a list")),
@@ -55,14 +72,14 @@ MESSAGES: dict[str, tuple[str, Callable[[Finding], str]]] = {
     "model_type": ("type", _type_text("an object")),
     "model_attributes_type": ("type", _type_text("an object")),
     "string_unicode": ("unicode", lambda _: "The text holds half of a surrogate pair; send valid Unicode."),
-    "string_too_long": ("max_length", _bound("max_length", "At most {} characters.")),
-    "string_too_short": ("min_length", _bound("min_length", "At least {} characters.")),
-    "too_long": ("max_items", _bound("max_length", "At most {} entries.")),
-    "too_short": ("min_items", _bound("min_length", "At least {} entries.")),
+    "string_too_long": ("max_length", _amount("max_length", "At most", "character", "characters")),
+    "string_too_short": ("min_length", _amount("min_length", "At least", "character", "characters")),
+    "too_long": ("max_items", _amount("max_length", "At most", "entry", "entries")),
+    "too_short": ("min_items", _amount("min_length", "At least", "entry", "entries")),
     "greater_than_equal": ("minimum", _bound("ge", "At least {}.")),
     "less_than_equal": ("maximum", _bound("le", "At most {}.")),
     "multiple_of": ("multiple_of", _bound("multiple_of", "A multiple of {}.")),
-    "string_pattern_mismatch": ("pattern", _bound("pattern", "The value must match {}.")),
+    "string_pattern_mismatch": ("pattern", _pattern),
     "literal_error": ("enum", _choices),
     "enum": ("enum", _choices),
 }
@@ -113,7 +130,7 @@ def without_secrets(value: Any) -> Any:
 
 def shorten(value: Any) -> Any:
     """The value, or its beginning when repeating it would make a long answer longer."""
-    text = value if isinstance(value, str) else repr(value)
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     if len(text) <= SHOWN:
         return value.encode(errors="replace").decode() if isinstance(value, str) else value
     return text[:SHOWN].encode(errors="replace").decode() + "…"

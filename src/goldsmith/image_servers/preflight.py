@@ -238,7 +238,8 @@ class Preflight:
                 field = "extra_session_type" if kind is not None else "extra_session_size"
                 self._add(field, kind or paid, "multi_session", f"A paid session {only}")
             if routes:
-                self._add("route_policy", None, "multi_session", f"A route policy {only}")
+                sent = policy.model_dump(exclude_none=True)
+                self._add("route_policy", sent, "multi_session", f"A route policy {only}")
             return
         if (kind is None) != (paid is None):
             field = "extra_session_size" if paid is None else "extra_session_type"
@@ -277,40 +278,39 @@ class Preflight:
         if zone_name and self._rooms.catalog.zone(zone_name) is None:
             text = "There is no such zone; GET /v1/{project_id}/availability-zone lists them."
             self._add("availability_zone", zone_name, "exists", text)
-            return
+            zone_name = ""  # the rest is checked as if no zone had been named
         host = self._rooms.placement.host(host_id)
         if host_id and host is None:
-            self._add("scheduler_hints.dedicated_host_id", host_id, "exists", "There is no such dedicated host.")
-            return
+            text = "There is no such dedicated host; leave dedicated_host_id out to have one chosen."
+            self._add("scheduler_hints.dedicated_host_id", host_id, "exists", text)
         if host is not None and zone_name and host.zone != zone_name:
             text = f"The host stands in zone {host.zone}; send that zone or leave it out."
             self._add("scheduler_hints.dedicated_host_id", host_id, "in_zone", text)
-            return
         self._choose_hosts(zone_name, host)
 
     def _choose_hosts(self, zone_name: str, dedicated: Host | None) -> None:
-        """Narrow the hosts down by what is offered where, then by room; say which of them was the obstacle."""
-        product, volume, size = self.plan.product, self._request.root_volume, self.plan.size
-        catalog, placement = self._rooms.catalog, self._rooms.placement
+        """Narrow the hosts down by what is offered where, and by room; say everything that is an obstacle."""
+        volume, size, catalog, placement = (
+            self._request.root_volume, self.plan.size, self._rooms.catalog, self._rooms.placement,
+        )  # fmt: skip
         in_place = [host for host in placement.hosts if not zone_name or host.zone == zone_name]
         if dedicated is not None:
             in_place = [dedicated]
         where = f" in zone {zone_name}" if zone_name else ""
+        product = self.plan.product
         offered = [host for host in in_place if product is None or catalog.is_on_sale(product, host.zone)]
         if in_place and not offered and product is not None:
             text = f"This product cannot be bought{where}: it is sold out or no longer offered. Choose another."
             self._add("product_id", product.product_id, "on_sale", text)
-            return
-        volume_type = catalog.volume_type(volume.type) if volume is not None and volume.type is not None else None
-        stored = [host for host in offered if volume_type is None or volume_type.is_offered_in(host.zone)]
-        if offered and not stored and volume_type is not None:
+        kind = catalog.volume_type(volume.type) if volume is not None and volume.type is not None else None
+        stored = [host for host in offered or in_place if kind is None or kind.is_offered_in(host.zone)]
+        if in_place and not stored and kind is not None:
             text = f"This volume type is not offered{where}; GET /v1/{{project_id}}/volume-type says where it is."
-            self._add("root_volume.type", volume_type.volume_type, "offered_in_zone", text)
-            return
+            self._add("root_volume.type", kind.volume_type, "offered_in_zone", text)
         if size is None:
             return
         roomy = {host.id for host in placement.with_room(self._tx, size)}
-        self.plan.hosts = [host for host in stored if host.id in roomy]
+        self.plan.hosts = [host for host in stored or in_place if host.id in roomy]
         if not self.plan.hosts:
             self._no_room(zone_name, dedicated, size)
 

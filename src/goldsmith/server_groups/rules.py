@@ -7,14 +7,13 @@ then it can only be removed with it. Afterwards it can be removed once it has no
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from goldsmith.app_groups.service import AppGroups
 from goldsmith.app_servers.owners import Owners
 from goldsmith.app_servers.service import AppServers
-from goldsmith.app_servers.shared_schemas import NAME, TmsTag
+from goldsmith.app_servers.shared_schemas import NAME_RULE, TmsTag
 from goldsmith.catalog.service import Catalog
 from goldsmith.errors import Problem, Problems, refusal
 from goldsmith.server_groups.schemas import RoutePolicy, ServerGroupDetail, UpdateServerGroup
@@ -41,7 +40,7 @@ class ServerGroupRules:
 
     def broken_name_rule(self, tx: Tx, project_id: str, name: str) -> str:
         """`naming`, `duplicate`, or "" when the name can be used."""
-        if len(name) > MAX_NAME or not re.fullmatch(NAME.removesuffix("$"), name):
+        if len(name) > MAX_NAME or not NAME_RULE.fullmatch(name):
             return "naming"
         return "duplicate" if self.server_groups.holders_of(tx, project_id, name) else ""
 
