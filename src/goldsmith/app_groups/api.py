@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated
 
-from fastapi import Query
-
 from goldsmith import errors
 from goldsmith.app_groups import schemas
 from goldsmith.app_groups.rules import AppGroupRules
@@ -14,6 +12,7 @@ from goldsmith.app_groups.service import AppGroups, Filter
 from goldsmith.app_servers.owners import Finder
 from goldsmith.errors import Problem
 from goldsmith.http.operations import Access, Call, Resource, Touched, operation
+from goldsmith.http.parameters import Query
 from goldsmith.http.routes import CurrentCall
 from goldsmith.http.sight import Sight, loosely, text, texts
 from goldsmith.http.wire import Empty, Limit, Offset, PathId, wire_time

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
-from fastapi import Query
-
 from goldsmith import errors
 from goldsmith.app_servers import schemas
 from goldsmith.app_servers.machines import Machines
@@ -15,6 +13,7 @@ from goldsmith.app_servers.tasks import AppServerTasks, Power
 from goldsmith.app_servers.views import Surroundings, Views, brief, detail
 from goldsmith.clouds.port import StopMode
 from goldsmith.http.operations import Access, Call, Resource, Touched, operation
+from goldsmith.http.parameters import Query
 from goldsmith.http.routes import CurrentCall
 from goldsmith.http.sight import kept_tags, loosely, sight, texts
 from goldsmith.http.wire import Empty, JobId, Limit, Offset, PathId

@@ -7,14 +7,13 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from typing import Annotated, Any, Literal, TypeVar
 
-from fastapi import Depends, Query
-from fastapi.responses import StreamingResponse
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from goldsmith.audit import schemas, search
 from goldsmith.audit.search import Scope, Wanted
 from goldsmith.errors import Problem, refusal
 from goldsmith.http.operations import Access, Call, Surface, operation
+from goldsmith.http.parameters import Query, Taken
 from goldsmith.http.routes import CurrentCall
 from goldsmith.http.wire import Limit, Offset
 from goldsmith.store import Row, Store, Tx
@@ -56,7 +55,7 @@ EXAMPLE_TRACE: dict[str, Any] = {
 }  # fmt: skip
 
 
-async def filters(
+def filters(
     since: Since = None,
     until: Until = None,
     user: Text = None,
@@ -75,7 +74,7 @@ async def filters(
     )  # fmt: skip
 
 
-Filters = Annotated[Wanted, Depends(filters)]
+Filters = Annotated[Wanted, Taken(filters)]
 
 
 class AuditApi:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import Query
-
 from goldsmith.catalog import schemas
 from goldsmith.catalog.offers import Flavor, Product, SessionType, VolumeType, Zone
 from goldsmith.catalog.service import Catalog
 from goldsmith.http.operations import Access, operation
+from goldsmith.http.parameters import Query
 from goldsmith.http.routes import CurrentCall
 
 TAG = "catalogue"

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import NAMESPACE_URL, uuid5
 
-from fastapi import Query
-
 from goldsmith.catalog import schemas
 from goldsmith.catalog.offers import Flavor, Product, VolumeType
 from goldsmith.catalog.service import Catalog
 from goldsmith.http.operations import Access, Surface, operation
+from goldsmith.http.parameters import Query
 from goldsmith.http.routes import CurrentCall
 
 EXAMPLE_FLAVOR = {

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from fastapi import Query
-
 from goldsmith import errors
 from goldsmith.enterprise_projects import schemas
 from goldsmith.enterprise_projects.service import MOST, EnterpriseProjects, Status, Wanted
 from goldsmith.http.operations import Access, Call, Resource, Surface, Touched, operation
+from goldsmith.http.parameters import Query
 from goldsmith.http.routes import CurrentCall
 from goldsmith.http.wire import Offset, PathId
 

@@ -13,10 +13,8 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Annotated
 
-from fastapi import Header, Query
-from fastapi.responses import StreamingResponse
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from goldsmith import errors
 from goldsmith.errors import ServiceError
@@ -25,6 +23,7 @@ from goldsmith.events.feed import Feed
 from goldsmith.events.service import PAGE, Events, Gap, Wanted
 from goldsmith.events.types import EventType, Kind
 from goldsmith.http.operations import Access, Call, Resource, operation
+from goldsmith.http.parameters import Header, Query
 from goldsmith.http.routes import CurrentCall, Gate
 from goldsmith.iam.service import CredentialKind, Iam
 from goldsmith.store import Row, Store, Tx

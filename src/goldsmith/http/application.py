@@ -6,22 +6,21 @@ import logging
 import re
 import time
 import uuid
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 
-from fastapi import FastAPI, Request, Response
-from starlette.exceptions import HTTPException
-from starlette.routing import Match, Route
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from goldsmith import errors, telemetry
 from goldsmith.errors import ServiceError
-from goldsmith.http import openapi
 from goldsmith.http.auditing import Trail
 from goldsmith.http.limits import NO_LIMITS, RateLimits
 from goldsmith.http.operations import Operation
+from goldsmith.http.paths import Paths
 from goldsmith.http.rendering import render
-from goldsmith.http.routes import MAX_BODY, Gate, add_routes, from_http
+from goldsmith.http.routes import MAX_BODY, Gate, OperationRoute, declared_size
 
 log = logging.getLogger("goldsmith.access")
 
@@ -38,7 +37,66 @@ TLS_HEADERS = (*SECURITY_HEADERS, (b"strict-transport-security", b"max-age=31536
 _MISLEADING = re.compile(rb"%(?:2f|5c|[01][0-9a-f]|7f)|/(?:\.|%2e){1,2}(?:/|$)", re.IGNORECASE)
 """In a path: what another server on the way may read as a path of other segments than we do."""
 LOGGED_PATH = 512
-PLAIN_TEXT = b"text/plain; charset=utf-8"
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Something at a path that is no operation."""
+
+    path: str
+    answer: Callable[[], Awaitable[Response]]
+    methods: frozenset[str] = frozenset({"GET", "HEAD"})
+    operation: Operation | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer the request."""
+        await (await self.answer())(scope, receive, send)
+
+
+Route = OperationRoute | Page
+
+
+class Application:
+    """Takes every request to the operation or page that its method and path name, or says that there is none."""
+
+    def __init__(self, limits: RateLimits) -> None:
+        self._paths: Paths[Route] = Paths()
+        self._limits = limits
+
+    def add(self, route: Route) -> None:
+        """Another route; of two that fit a request, the one added first gets it."""
+        self._paths.add(route.path, route)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """An ASGI application."""
+        found = self._paths.find(scope["path"])
+        method = scope["method"]
+        for route, parameters in found:
+            if method in route.methods:
+                scope["path_params"] = parameters
+                await route(scope, receive, send)
+                return
+        await self._refuse(scope, [route for route, _ in found])(scope, receive, send)
+
+    def _refuse(self, scope: Scope, routes: Sequence[Route]) -> Response:
+        """The answer when nothing has this path, or `routes` have it with other methods only."""
+        request_id = scope["goldsmith.request_id"]
+        if declared_size(scope) > MAX_BODY:
+            return render(errors.BODY_TOO_LARGE.error(), None, request_id)
+        # A path that is written out goes before a parameter.
+        fewest = min((route.path.count("{") for route in routes), default=0)
+        nearest = [route for route in routes if route.path.count("{") == fewest]
+        operation = nearest[0].operation if nearest else None  # its surface decides the shape of a 405
+        try:
+            self._limits.stranger(scope["client"][0] if scope["client"] else "")
+        except ServiceError as refusal:
+            return render(refusal, operation, request_id)
+        if not nearest:
+            text = f"The API does not exist: {scope['method']} {Request(scope).url.path}"
+            return render(errors.NO_SUCH_API.error(text), operation, request_id)
+        methods = {method for route in nearest for method in route.methods if method != "HEAD"}
+        allowed = {"Allow": ", ".join(sorted(methods))}
+        return render(errors.METHOD_NOT_ALLOWED.error(headers=allowed), operation, request_id)
 
 
 def build(
@@ -49,55 +107,22 @@ def build(
     version: str,
     trail: Trail | None = None,
     limits: RateLimits = NO_LIMITS,
-) -> tuple[FastAPI, ASGIApp]:
-    """The FastAPI application and what the server runs: the same, wrapped in `Envelope`."""
-    app = FastAPI(title=title, version=version, openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False,
-                  max_body_size=MAX_BODY)  # fmt: skip
-    add_routes(app, operations, gate, trail, limits)
-    app.state.limits = limits
-    app.state.operations = tuple(operations)
-    app.add_exception_handler(HTTPException, _refuse)
-    document: dict[str, Any] = {}
+) -> tuple[Application, ASGIApp]:
+    """The application and what the server runs: the same, wrapped in `Envelope`."""
+    app = Application(limits)
+    for operation in operations:
+        app.add(OperationRoute(operation, gate, trail, limits))
+    written: list[bytes] = []
 
-    async def show_document(_request: Request) -> Response:
-        if not document:
-            document.update(openapi.document(app, operations))
-        return openapi.response(document)
+    async def show_document() -> Response:
+        if not written:
+            from goldsmith.http import openapi
 
-    app.router.routes.append(Route("/openapi.json", show_document, methods=["GET"]))
+            written.append(openapi.written(operations, title=title, version=version))
+        return Response(written[0], media_type="application/json")
+
+    app.add(Page("/openapi.json", show_document))
     return app, Envelope(app)
-
-
-async def _refuse(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    operation = request.scope.get("goldsmith.operation")
-    request_id = request.scope["goldsmith.request_id"]
-    try:
-        request.app.state.limits.stranger(request.client.host if request.client else "")
-    except ServiceError as refusal:
-        return render(refusal, operation or _operation_at(request), request_id)
-    found = from_http(error)
-    if error.status_code == 405:
-        found.headers["Allow"] = ", ".join(sorted(_methods(request)))
-    if error.status_code == 404:
-        found.message = f"The API does not exist: {request.method} {request.url.path}"
-    return render(found, operation or _operation_at(request), request_id)
-
-
-def _routes_at(request: Request) -> list[Route]:
-    """The routes with this path, whatever their method; a path that is written out goes before a parameter."""
-    found = [route for route in request.app.router.routes if route.matches(request.scope)[0] is not Match.NONE]
-    fewest = min((route.path.count("{") for route in found), default=0)
-    return [route for route in found if route.path.count("{") == fewest]
-
-
-def _methods(request: Request) -> set[str]:
-    return {method for route in _routes_at(request) for method in route.methods or () if method != "HEAD"}
-
-
-def _operation_at(request: Request) -> Operation | None:
-    """An operation with this path, whatever its method: its surface decides the shape of a 405."""
-    return next((getattr(route, "operation", None) for route in _routes_at(request)), None)
 
 
 class Envelope:
@@ -113,20 +138,12 @@ class Envelope:
         request_id = uuid.uuid4().hex
         scope["goldsmith.request_id"] = request_id
         security_headers = TLS_HEADERS if scope["scheme"] == "https" else SECURITY_HEADERS
-        started, status, is_replaced = time.perf_counter(), 500, False
+        started, status = time.perf_counter(), 500
 
         async def send_with_headers(message: Message) -> None:
-            nonlocal status, is_replaced
-            if is_replaced:
-                return
+            nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                if status == 413 and (b"content-type", PLAIN_TEXT) in message["headers"]:
-                    # The framework refuses a declared length in its own words.
-                    refusal = render(errors.BODY_TOO_LARGE.error(), scope.get("goldsmith.operation"), request_id)
-                    await refusal(scope, receive, send_with_headers)
-                    is_replaced = True
-                    return
                 headers = message["headers"]
                 headers.append((b"x-request-id", request_id.encode()))
                 headers.extend(security_headers)

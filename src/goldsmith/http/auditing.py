@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, is_dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from fastapi import Request, Response
+from starlette.responses import Response
 
 from goldsmith import errors
 from goldsmith.errors import ServiceError
@@ -24,6 +24,7 @@ from goldsmith.store import Tx
 from goldsmith.store.interface import companion
 
 if TYPE_CHECKING:
+    from goldsmith.http.binding import Received
     from goldsmith.iam.service import Caller
 
 ALLOWED, REFUSED, FAILED = "allowed", "refused", "failed"
@@ -96,7 +97,7 @@ class Witness:
 
     __slots__ = ("_answers_job", "_is_admitted", "_is_over", "_is_written", "_operation", "_request", "_trail")
 
-    def __init__(self, trail: Trail | None, operation: Operation, request: Request, *, answers_job: bool) -> None:
+    def __init__(self, trail: Trail | None, operation: Operation, request: Received, *, answers_job: bool) -> None:
         self._trail, self._operation, self._request, self._answers_job = trail, operation, request, answers_job
         self._is_admitted = self._is_over = self._is_written = False
 
@@ -152,7 +153,7 @@ class Witness:
             entry = self._entry(REFUSED if is_refusal else FAILED, status, failure)
             entry.part += int(self._is_written)
             if not entry.user_id and is_refusal:
-                login = json_object(await self._request.body()) if self._operation.is_public else None
+                login = json_object(self._request.raw) if self._operation.is_public else None
                 await self._trail.name_suspect(entry, self._request.scope["headers"], login)
             await self._trail.record(entry)
         except ServiceError as unrecorded:
@@ -161,7 +162,7 @@ class Witness:
 
     def _entry(self, outcome: str, status: int, failure: ServiceError | None = None, made: str = "") -> Entry:
         operation, request = self._operation, self._request
-        call: Call | None = getattr(request.state, "call", None)
+        call = request.call
         caller: Caller | None = call.caller if call is not None else None
         client = request.scope["client"]
         entry = Entry(
@@ -210,8 +211,8 @@ class Witness:
 
     def _body(self) -> dict[str, Any]:
         """The body as a JSON object, from what was read of the request before."""
-        parsed = getattr(self._request, "_json", None)
-        return parsed if isinstance(parsed, dict) else json_object(getattr(self._request, "_body", b""))
+        parsed = self._request.parsed
+        return parsed if isinstance(parsed, dict) else json_object(self._request.raw)
 
 
 def clean(text: str, longest: int) -> str:

@@ -10,20 +10,10 @@ import json
 import math
 from typing import Any, NoReturn
 
-from fastapi import Request
-
 DEEPEST = 32
 TOO_DEEP = f"it is nested more than {DEEPEST} levels deep"
 NOWHERE = -1
 """Position of a fault that concerns the whole body, or that the reader does not tell."""
-
-
-class JsonRequest(Request):
-    """A request whose JSON is read strictly."""
-
-    async def json(self) -> Any:
-        """The body; raises `JSONDecodeError` for everything that is wrong with it."""
-        return parse((await self.body()).decode())
 
 
 def parse(text: str) -> Any:

@@ -6,19 +6,24 @@ example, examples of request and answer, and what the permission tables say (`x-
 
 from __future__ import annotations
 
+import functools
+import inspect
 import json
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, get_args, get_origin
 
-from fastapi import FastAPI
+import fastapi
 from fastapi.openapi.utils import get_openapi
+from starlette.requests import Request
 from starlette.responses import Response
 
 from goldsmith import errors
 from goldsmith.errors import ErrorKind, Problem
-from goldsmith.http.operations import Operation, Surface
+from goldsmith.http.operations import Call, Operation, Surface
+from goldsmith.http.parameters import Parameter, Taken
 from goldsmith.http.rendering import SHAPES
 
+KINDS: dict[str, Callable[..., Any]] = {"query": fastapi.Query, "path": fastapi.Path, "header": fastapi.Header}
 PROJECT_ID = {
     "name": "project_id",
     "in": "path",
@@ -55,9 +60,10 @@ SCHEMES = {
 }
 
 
-def document(app: FastAPI, operations: Sequence[Operation]) -> dict[str, Any]:
+def document(operations: Sequence[Operation], *, title: str, version: str) -> dict[str, Any]:
     """The OpenAPI 3.1 document of all operations."""
-    found = get_openapi(title=app.title, version=app.version, openapi_version="3.1.0", routes=app.routes)
+    routes = _described(operations).routes
+    found = get_openapi(title=title, version=version, openapi_version="3.1.0", routes=routes)
     found["info"]["license"] = {"name": "Apache-2.0", "identifier": "Apache-2.0"}
     components = found.setdefault("components", {})
     for name in ("HTTPValidationError", "ValidationError"):
@@ -68,9 +74,60 @@ def document(app: FastAPI, operations: Sequence[Operation]) -> dict[str, Any]:
     return found
 
 
-def response(found: dict[str, Any]) -> Response:
-    """The document as a response."""
-    return Response(json.dumps(found, ensure_ascii=False), media_type="application/json")
+def written(operations: Sequence[Operation], *, title: str, version: str) -> bytes:
+    """The document as it is sent."""
+    return json.dumps(document(operations, title=title, version=version), ensure_ascii=False).encode()
+
+
+def _described(operations: Sequence[Operation]) -> fastapi.FastAPI:
+    """An application of FastAPI's that answers nothing and only has every operation."""
+    app = fastapi.FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+    for each in operations:
+        app.add_api_route(
+            each.path,
+            _stand_in(each.handler),
+            methods=[each.method],
+            name=each.name,
+            operation_id=each.name,
+            status_code=each.success,
+            summary=each.summary,
+            tags=[each.tag or each.surface.value],
+            deprecated=each.deprecated or None,
+            response_model_exclude_none=each.exclude_none,
+        )
+    return app
+
+
+def _stand_in(handler: Callable[..., Any]) -> Callable[..., Any]:
+    """A function with the handler's name and text, and its parameters as FastAPI declares them."""
+
+    def stand_in() -> None:
+        raise NotImplementedError
+
+    signature = inspect.signature(handler, eval_str=True)
+    ours = {Call, Request, Response}
+    parameters = [each for each in signature.parameters.values() if each.annotation not in ours]
+    declared = [each.replace(annotation=_as_fastapi(each.annotation)) for each in parameters]
+    functools.update_wrapper(stand_in, handler)
+    del stand_in.__wrapped__  # type: ignore[attr-defined]
+    stand_in.__signature__ = signature.replace(parameters=declared)  # type: ignore[attr-defined]
+    return stand_in
+
+
+def _as_fastapi(annotation: Any) -> Any:
+    """The annotation with FastAPI's `Query` for ours, and so on."""
+    if get_origin(annotation) is not Annotated:
+        return annotation
+    inner, *marks = get_args(annotation)
+    return Annotated[(inner, *map(_mark, marks))]
+
+
+def _mark(mark: Any) -> Any:
+    if isinstance(mark, Taken):
+        return fastapi.Depends(_stand_in(mark.by))
+    if isinstance(mark, Parameter):
+        return KINDS[mark.place](**mark.declared, **({"alias": mark.alias_on_wire} if mark.alias_on_wire else {}))
+    return mark
 
 
 def _complete(entry: dict[str, Any], operation: Operation) -> None:

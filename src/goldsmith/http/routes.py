@@ -1,4 +1,4 @@
-"""Routes made from the operation table: authenticate, decide, then let FastAPI parse and call the handler.
+"""Routes made from the operation table: authenticate, decide, then parse and call the handler.
 
 The order matters and is fixed here: size, credentials, rate, media type, project, permission, and only then JSON. So
 a bad signature with a malformed body is 401, nobody unauthenticated makes us parse anything, and nobody uses up the
@@ -11,19 +11,18 @@ import json
 import logging
 import re
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Protocol
+from functools import cached_property
+from typing import TYPE_CHECKING, Protocol
 
-from fastapi import Depends, FastAPI, Request, Response
-from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
-from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from goldsmith import errors
 from goldsmith.errors import ServiceError
 from goldsmith.http.auditing import Trail, Witness
-from goldsmith.http.json_body import JsonRequest
-from goldsmith.http.limits import NO_LIMITS, RateLimits
+from goldsmith.http.binding import Binding, Received, Unfit
+from goldsmith.http.limits import RateLimits
 from goldsmith.http.operations import Call, Operation, Touched
 from goldsmith.http.rendering import render
 from goldsmith.http.validation import partial_body, problems_of
@@ -61,58 +60,52 @@ class Gate(Protocol):
         """
 
 
-async def current_call(request: Request) -> Call:
-    """The `Call` of this request (a FastAPI dependency)."""
-    call: Call = request.state.call
-    return call
+CurrentCall = Call
+"""The `Call` of this request, as a parameter of a handler."""
 
 
-CurrentCall = Annotated[Call, Depends(current_call)]
+class OperationRoute:
+    """What a request for one operation goes through."""
 
+    def __init__(self, operation: Operation, gate: Gate, trail: Trail | None, limits: RateLimits) -> None:
+        self.operation, self.gate, self.trail, self.limits = operation, gate, trail, limits
+        self.path, self.methods = operation.path, frozenset({operation.method})
 
-class OperationRoute(APIRoute):
-    """A route that knows its operation."""
+    @cached_property
+    def binding(self) -> Binding:
+        """How the handler is called."""
+        return Binding(self.operation.handler, self.path, exclude_none=self.operation.exclude_none)
 
-    operation: Operation
-    gate: Gate
-    trail: Trail | None
-    limits: RateLimits
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer the request; its path has been taken apart already."""
+        await (await self._handle(Received(scope, receive)))(scope, receive, send)
 
-    def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:  # type: ignore[override]
-        run = super().get_route_handler()
-        answers_job = "job_id" in getattr(self.response_model, "model_fields", {})
+    async def _handle(self, request: Received) -> Response:
+        operation, request_id = self.operation, request.scope["goldsmith.request_id"]
+        request.scope["goldsmith.operation"] = operation
+        witness = Witness(self.trail, operation, request, answers_job=self.binding.answers_job)
+        try:
+            call = await self._admit(request)
+            with witness.watching():
+                try:
+                    response = await self.binding.answer(request, operation.success)
+                except Unfit as error:
+                    raise await self._refuse(error, call) from error
+            await witness.saw(response)
+            return response
+        except ServiceError as error:
+            failure = error
+        except ClientDisconnect:
+            return Response(status_code=GONE)
+        except Exception:
+            log.exception("request %s: %s failed", request_id, operation.name)
+            failure = errors.INTERNAL.error()
+        return render(await witness.failed(failure), operation, request_id)
 
-        async def handle(received: Request) -> Response:
-            request = JsonRequest(received.scope, received.receive)
-            operation, request_id = self.operation, request.scope["goldsmith.request_id"]
-            request.scope["goldsmith.operation"] = operation
-            witness = Witness(self.trail, operation, request, answers_job=answers_job)
-            try:
-                call = await self._admit(request)
-                with witness.watching():
-                    try:
-                        response = await run(request)
-                    except RequestValidationError as error:
-                        raise await self._refuse(error, call) from error
-                await witness.saw(response)
-                return response
-            except ServiceError as error:
-                failure = error
-            except HTTPException as error:
-                failure = from_http(error)
-            except ClientDisconnect:
-                return Response(status_code=GONE)
-            except Exception:
-                log.exception("request %s: %s failed", request_id, operation.name)
-                failure = errors.INTERNAL.error()
-            return render(await witness.failed(failure), operation, request_id)
-
-        return handle
-
-    async def _admit(self, request: Request) -> Call:
+    async def _admit(self, request: Received) -> Call:
         operation, scope = self.operation, request.scope
-        body = await request.body()
-        call = Call(
+        body = request.raw = await _body_of(request)
+        call = request.call = Call(
             operation=operation,
             request_id=scope["goldsmith.request_id"],
             caller=None,  # type: ignore[arg-type]
@@ -124,7 +117,6 @@ class OperationRoute(APIRoute):
             user_agent=request.headers.get("user-agent", ""),
             referer=request.headers.get("referer", ""),
         )
-        request.state.call = call
         if operation.is_public:
             self.limits.login(call.source_ip)
             self._require_json(request, body)
@@ -153,22 +145,43 @@ class OperationRoute(APIRoute):
         call.idempotency_key = _short_header(request, "idempotency-key", 255)
         return call
 
-    def _require_json(self, request: Request, body: bytes) -> None:
-        if body and (self.body_field is not None or request.method not in {"GET", "DELETE", "HEAD"}):
+    def _require_json(self, request: Received, body: bytes) -> None:
+        if body and (self.binding.has_body or request.method not in {"GET", "DELETE", "HEAD"}):
             _require_utf8_json(request, body)
 
-    async def _refuse(self, error: RequestValidationError, call: Call) -> ServiceError:
-        problems = problems_of(error.errors())
+    async def _refuse(self, error: Unfit, call: Call) -> ServiceError:
+        problems = problems_of(error.findings)
         check_world = self.operation.world_check()
-        if check_world is not None and isinstance(error.body, dict) and self.body_field is not None:
-            model = self.body_field.field_info.annotation
-            found = await check_world(call, partial_body(model, error.body, error.errors()))
+        if check_world is not None and isinstance(error.body, dict) and self.binding.has_body:
+            found = await check_world(call, partial_body(self.binding.model, error.body, error.findings))
             reported = {problem.field for problem in problems}
             problems += [problem for problem in found if problem.field not in reported]
         return errors.refusal(problems)
 
 
-def _short_header(request: Request, name: str, most: int = 64) -> str:
+def declared_size(scope: Scope) -> int:
+    """The size of the body as the client declares it; 0 when it does not."""
+    declared = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
+    return int(declared) if declared.isdigit() else 0
+
+
+async def _body_of(request: Received) -> bytes:
+    """The whole body; raises `errors.BODY_TOO_LARGE`."""
+    if declared_size(request.scope) > MAX_BODY:
+        raise errors.BODY_TOO_LARGE.error()
+    body, has_more = b"", True
+    while has_more:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        part = message.get("body", b"")
+        body, has_more = body + part if body else part, message.get("more_body", False)
+        if len(body) > MAX_BODY:
+            raise errors.BODY_TOO_LARGE.error("The request body is larger than 1 MiB.")
+    return body
+
+
+def _short_header(request: Received, name: str, most: int = 64) -> str:
     value = request.headers.get(name, "")
     if len(value) > most:
         problem = errors.Problem(name, value, "max_length", f"The header may have at most {most} characters.")
@@ -176,7 +189,7 @@ def _short_header(request: Request, name: str, most: int = 64) -> str:
     return value
 
 
-def _require_signed_payload(request: Request, caller: Caller) -> None:
+def _require_signed_payload(request: Received, caller: Caller) -> None:
     declared = request.headers.get("x-sdk-content-sha256", "").strip()
     if declared and caller.credential_kind != "token" and HASH.fullmatch(declared) is None:
         raise errors.UNAUTHENTICATED.error(
@@ -184,7 +197,7 @@ def _require_signed_payload(request: Request, caller: Caller) -> None:
         )
 
 
-def _require_utf8_json(request: Request, body: bytes) -> None:
+def _require_utf8_json(request: Received, body: bytes) -> None:
     sent = request.headers.get("content-type", "")
     media, _, parameters = sent.partition(";")
     charset = parameters.strip().lower().removeprefix("charset=").strip('"')
@@ -197,49 +210,6 @@ def _require_utf8_json(request: Request, body: bytes) -> None:
         raise errors.refusal([errors.Problem("body", None, "json", "The body is not UTF-8 text.")]) from None
 
 
-def from_http(error: HTTPException) -> ServiceError:
-    """What the framework itself refuses, in terms of the catalogue."""
-    if error.status_code == 413:
-        return errors.BODY_TOO_LARGE.error("The request body is larger than 1 MiB.")
-    if error.status_code == 404:
-        return errors.NO_SUCH_API.error()
-    if error.status_code == 405:
-        return errors.METHOD_NOT_ALLOWED.error(headers=error.headers)
-    return errors.refusal([errors.Problem("body", None, "json", "The body cannot be parsed as JSON.")])
-
-
-def add_routes(
-    app: FastAPI,
-    operations: Sequence[Operation],
-    gate: Gate,
-    trail: Trail | None = None,
-    limits: RateLimits = NO_LIMITS,
-) -> None:
-    """Register a route for every operation; what they do is noted in `trail`."""
-    for each in operations:
-
-        class Route(OperationRoute):
-            operation = each
-
-        Route.gate, Route.trail, Route.limits = gate, trail, limits
-        app.router.add_api_route(
-            each.path,
-            each.handler,
-            methods=[each.method],
-            name=each.name,
-            operation_id=each.name,
-            status_code=each.success,
-            summary=each.summary,
-            tags=[each.tag or each.surface.value],
-            deprecated=each.deprecated or None,
-            response_model_exclude_none=each.exclude_none,
-            route_class_override=Route,
-        )
-
-
 def json_text(value: object) -> str:
     """Compact JSON, as it is kept in the database."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
-__all__ = ["MAX_BODY", "Any", "CurrentCall", "Gate", "add_routes", "from_http", "json_text"]

@@ -156,7 +156,7 @@ def _build(model: Any, data: Mapping[str, Any], bad: set[tuple[Any, ...]], at: t
         if data.get(name) is None:
             fields[name] = field.get_default(call_default_factory=True)
             continue
-        fields[name] = _value(_model_in(field.annotation), data[name], bad, here)
+        fields[name] = _value(model_in(field.annotation), data[name], bad, here)
     return model.model_construct(**fields)
 
 
@@ -169,9 +169,9 @@ def _value(inner: Any, value: Any, bad: set[tuple[Any, ...]], at: tuple[Any, ...
     return value
 
 
-def _model_in(annotation: Any) -> type[BaseModel] | None:
+def model_in(annotation: Any) -> type[BaseModel] | None:
     """The model inside `Model | None`, `list[Model]` and the like."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
-    found = (_model_in(part) for part in get_args(annotation))
+    found = (model_in(part) for part in get_args(annotation))
     return next((model for model in found if model is not None), None)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import Header, Query, Request, Response
+from starlette.requests import Request
+from starlette.responses import Response
 
 from goldsmith import errors
 from goldsmith.errors import Problems
 from goldsmith.http.operations import Access, Surface, operation
+from goldsmith.http.parameters import Header, Query
 from goldsmith.http.routes import CurrentCall
 from goldsmith.iam import rendering
 from goldsmith.iam.login import Issued, Login, Scope, UserName

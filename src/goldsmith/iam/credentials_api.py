@@ -6,12 +6,12 @@ import json
 from typing import Annotated, Any, Literal
 from uuid import uuid4
 
-from fastapi import Header, Query
 from pydantic import Field
 
 from goldsmith import errors
 from goldsmith.errors import Problem
 from goldsmith.http.operations import Access, Call, Resource, Surface, Touched, operation
+from goldsmith.http.parameters import Header, Query
 from goldsmith.http.routes import CurrentCall
 from goldsmith.http.wire import Answer, Body, PathId
 from goldsmith.iam.permanent_keys import PermanentKeys

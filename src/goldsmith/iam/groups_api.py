@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import Query, Request
 from pydantic import StringConstraints
+from starlette.requests import Request
 
 from goldsmith import errors
 from goldsmith.http.operations import Access, Surface, operation
+from goldsmith.http.parameters import Query
 from goldsmith.http.routes import CurrentCall
 from goldsmith.http.wire import Answer, Body, PathId
 from goldsmith.iam.groups import Groups

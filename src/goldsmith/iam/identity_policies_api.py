@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Literal, TypeVar
 
-from fastapi import Path, Query
-
 from goldsmith import errors
 from goldsmith.http.operations import Access, operation
+from goldsmith.http.parameters import Path, Query
 from goldsmith.http.routes import CurrentCall
 from goldsmith.http.wire import Empty, PathId, wire_time
 from goldsmith.iam import identity_policy_schemas as schemas

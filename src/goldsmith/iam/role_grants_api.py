@@ -5,7 +5,7 @@ Enterprise projects, whose paths and answers differ, are in `enterprise_grants_a
 
 from __future__ import annotations
 
-from fastapi import Request
+from starlette.requests import Request
 
 from goldsmith import errors
 from goldsmith.http.operations import Access, Surface, operation

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
-from fastapi import Query, Request
+from starlette.requests import Request
 
 from goldsmith import errors
 from goldsmith.http.operations import Access, Surface, operation
+from goldsmith.http.parameters import Query
 from goldsmith.http.routes import CurrentCall
 from goldsmith.http.wire import PathId
 from goldsmith.iam.custom_policies import CLASSIC, SYSTEM, CustomPolicies, NewPolicy, PolicyView

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import Query, Request
+from starlette.requests import Request
 
 from goldsmith import errors
 from goldsmith.errors import Problem
 from goldsmith.http.operations import Access, Surface, operation
+from goldsmith.http.parameters import Query
 from goldsmith.http.routes import CurrentCall
 from goldsmith.http.wire import PathId
 from goldsmith.iam import user_schemas as schemas

@@ -6,12 +6,13 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
-from fastapi import Query, Response
+from starlette.responses import Response
 
 from goldsmith import errors
 from goldsmith.clouds.port import Cloud, CloudError, DoesNotExist
 from goldsmith.errors import Problem
 from goldsmith.http.operations import Access, Call, Resource, Touched, operation
+from goldsmith.http.parameters import Query
 from goldsmith.http.routes import CurrentCall
 from goldsmith.http.sight import loosely, sent_tags, text, texts
 from goldsmith.http.wire import Empty, JobId, Limit, Offset, PathId, wire_time

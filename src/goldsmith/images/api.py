@@ -9,11 +9,10 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Annotated, Literal
 
-from fastapi import Query
-
 from goldsmith import errors
 from goldsmith.errors import Problem
 from goldsmith.http.operations import Access, Call, Resource, Surface, Touched, operation
+from goldsmith.http.parameters import Query
 from goldsmith.http.routes import CurrentCall
 from goldsmith.images import schemas
 from goldsmith.images.listing import (

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import Path, Query
-
 from goldsmith import errors
 from goldsmith.http.operations import Access, operation
+from goldsmith.http.parameters import Path, Query
 from goldsmith.http.routes import CurrentCall
 from goldsmith.http.wire import Empty, Limit, Offset, PathId, wire_seconds, wire_time
 from goldsmith.jobs import schemas

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import Query
 from sqlalchemy import false
 
 from goldsmith import errors
 from goldsmith.http.operations import Access, Call, Resource, Surface, Touched, operation
+from goldsmith.http.parameters import Query
 from goldsmith.http.routes import CurrentCall
 from goldsmith.http.sight import Sight, sight
 from goldsmith.networks import schemas

@@ -6,12 +6,11 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
-from fastapi import Query
-
 from goldsmith import errors
 from goldsmith.app_servers.machines import Machines, server_status
 from goldsmith.app_servers.service import AppServers
 from goldsmith.http.operations import Access, operation
+from goldsmith.http.parameters import Query
 from goldsmith.http.routes import CurrentCall
 from goldsmith.http.sight import sight
 from goldsmith.http.wire import Empty, Limit, Offset, PathId

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import Annotated
 from uuid import NAMESPACE_URL, uuid5
 
-from fastapi import Query
-
 from goldsmith import errors
 from goldsmith.catalog.service import Catalog
 from goldsmith.http.operations import Access, operation
+from goldsmith.http.parameters import Query
 from goldsmith.http.routes import CurrentCall
 from goldsmith.http.wire import wire_time
 from goldsmith.store import Store, Tx

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-from fastapi import Query
-
 from goldsmith import errors
 from goldsmith.errors import CATALOGUE, ErrorKind, Problem, ServiceError
 from goldsmith.http.operations import Access, Call, operation
+from goldsmith.http.parameters import Query
 from goldsmith.http.routes import CurrentCall
 from goldsmith.http.wire import MAX_OFFSET, Offset, PathId, wire_time
 from goldsmith.store import Store, Tx
