@@ -196,7 +196,8 @@ async def _furnish(settings: Settings, store: Store, cloud: Cloud, catalog: Cata
     remains = _what_remains(store, cloud, rooms, jobs, groups, app_servers, app_groups, queue, ids)
     for workflow in tuple(queue.kinds.values()):
         queue.add(reporting(workflow, jobs))
-    room = EventsRoom(settings, store, events, iam, Admission(iam, settings.region), ids, SERVE_ROLE)
+    gate = Admission(iam, settings.region)
+    room = EventsRoom(settings, store, events, iam, gate, ids, SERVE_ROLE)
     await _declare(store, cloud, catalog, rooms)
     decisions = DecisionsApi(iam, settings.region)
     apis = (
@@ -214,7 +215,7 @@ async def _furnish(settings: Settings, store: Store, cloud: Cloud, catalog: Cata
         IamApi(iam),
         *management_apis(iam, enterprise_projects.require_usable, jobs.has_running),
         EnterpriseProjectsApi(enterprise_projects),
-        AuditApi(store),
+        AuditApi(store, gate.may_in_account),
         *room.apis,
         decisions,
     )

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from goldsmith import certificates
+from goldsmith.audit.command_line import note
 from goldsmith.catalog import service as catalog
 from goldsmith.certificates import CertificateProblem
 from goldsmith.cli.problems import Unusable
@@ -105,6 +106,8 @@ def _open_account(settings: Settings, store: Store) -> Path:
     def work(tx: Tx) -> None:
         add_account(tx, account, box, hashed)
         tenancy.create_user(tx, account.project_id, NewUser(WORKSPACE_ACCOUNT, password))
+        made = [account.domain_id, account.project_id, account.user_id, account.access_key]
+        note(tx, "goldsmith init", "CreateAccount", service="iam", resource_type="domain", resource_ids=made)
 
     store.write_now(work)
     return pending

@@ -31,11 +31,11 @@ def own(new_service: Callable[..., Service]) -> Service:
 def test_verify_says_that_the_trail_is_whole_whether_it_is_served_or_not(own: Service) -> None:
     served = run(own, "verify")
     assert (served.returncode, served.stderr) == (0, "")
-    assert "whole: 3 records" in served.stdout
+    assert "whole: 4 records" in served.stdout
     own.stop()
     noted = run(own, "verify").stdout.split()[-1]
     assert run(own, "verify", "--expect", noted).returncode == 0
-    assert run(own, "verify", "--expect", "3:" + "0" * 64).returncode == 1
+    assert run(own, "verify", "--expect", "4:" + "0" * 64).returncode == 1
     assert "NUMBER:HASH" in run(own, "verify", "--expect", "three").stderr
 
 
@@ -63,15 +63,19 @@ def test_list_shows_a_line_a_record(own: Service) -> None:
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert "allowed (dry)  200  CreateImageServer" in lines[0]
-    assert lines[-1] == "2 of 4 records"
+    assert lines[-1] == "2 of 4 records", "those of the user, not what init did"
     as_json = json.loads(run(own, "list", "--json", "--outcome", "allowed").stdout)
-    assert [item["resource_name"] for item in as_json["items"]] == ["line 4", "line 2", "line 1", "line 0"]
+    assert [item["resource_name"] for item in as_json["items"]] == ["line 4", "line 2", "line 1", "line 0", ""]
     assert "outcome" in run(own, "list", "--outcome", "perhaps").stderr
 
 
 def test_export_writes_json_lines(own: Service, tmp_path: Path) -> None:
     done = run(own, "export")
-    assert [json.loads(line)["resource_name"] for line in done.stdout.splitlines()] == ["line 2", "line 1", "line 0"]
+    *creates, first = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [each["resource_name"] for each in creates] == ["line 2", "line 1", "line 0"]
+    assert (first["operation"], first["path"]) == ("CreateAccount", "goldsmith init")
+    assert (first["credential_kind"], first["user_id"]) == ("command_line", "")
+    assert own.credentials["access_key"] in first["resource_ids"]
     file = tmp_path / "trail.jsonl"
     assert run(own, "export", "--output", file).returncode == 0
     assert file.read_text() == done.stdout
@@ -88,7 +92,7 @@ def test_the_whole_export_can_be_checked_by_anybody(own: Service) -> None:
     done = run(own, "export", "--whole")
     previous = "0" * 64
     lines = done.stdout.splitlines()
-    assert len(lines) == count(own, "audit_records") == 3
+    assert len(lines) == count(own, "audit_records") == 4
     for line in lines:
         record = json.loads(line)
         written = record.pop("hash")

@@ -9,8 +9,10 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from tests.audit.conftest import Nobody, log_in, the_one
+from tests.audit.conftest import Nobody, log_in
 from tests.service import PROJECT, Service, example
+
+from goldsmith.iam.policies.system import AUDITOR
 
 RECORDS, TRACES = f"/v1/{PROJECT}/audit-records", f"/v3/{PROJECT}/traces"
 
@@ -130,8 +132,8 @@ def test_another_project_sees_nothing_of_it(service: Service, five: list[str]) -
     assert found(service, f"/v1/{other}/audit-records", operation="CreateImageServer")["count"] == 1
 
 
-def test_the_accounts_own_records_are_for_the_root_user(service: Service, nobody: Nobody) -> None:
-    """A user that may list traces sees the project's, not who logs in or manages users."""
+def test_the_accounts_own_records_are_for_who_may_in_the_account(service: Service, nobody: Nobody) -> None:
+    """A user that may list traces in a project sees the project's, not who logs in or manages users."""
     roles = service.call("GET", "/v3/roles?display_name=Tenant%20Administrator").json()["roles"]
     if not roles:
         roles = service.call("GET", "/v3/roles").json()["roles"]
@@ -152,11 +154,24 @@ def test_the_accounts_own_records_are_for_the_root_user(service: Service, nobody
     assert {item["project_id"] for item in seen.values()} == {PROJECT}
     assert found(service, request_id=logged_in)["count"] == 1
     assert found(service, user=nobody.id, operation="KeystoneCreateToken")["count"] >= 2
+    attach = f"/v5/policies/{AUDITOR.id}/attach-user"
+    assert service.call("POST", attach, {"user_id": nobody.id}).status_code == 200
+    for path, kept in ((RECORDS, "items"), (TRACES, "traces")):
+        seen = nobody.call("GET", f"{path}?user={nobody.id}&limit=100").json()[kept]
+        assert logged_in in {each["request_id"] for each in seen}
+
+
+def test_refusals_of_callers_that_nobody_knows_can_be_searched(service: Service) -> None:
+    """By the account that runs goldsmith; they belong to no account."""
+    unknown = httpx.get(service.endpoint + service.servers())
+    failed = log_in(service, {"name": "x", "password": "y", "domain": {"name": "z"}})
+    for answer in (unknown, failed):
+        request_id = answer.headers["x-request-id"]
+        (record,) = found(service, request_id=request_id)["items"]
+        assert (record["outcome"], record["status"], record["user_id"], record["domain_id"]) == ("refused", 401, "", "")
+        assert found(service, request_id=request_id, outcome="allowed")["count"] == 0
 
 
 def test_a_record_tells_nothing_of_how_much_others_do(service: Service, five: list[str]) -> None:
     [record] = found(service, request_id=five[0])["items"]
     assert set(record) & {"sequence", "previous_hash"} == set()
-    answer = log_in(service, {"name": "x", "password": "y", "domain": {"name": "z"}})
-    assert the_one(service, answer)["domain_id"] == ""
-    assert found(service, request_id=answer.headers["x-request-id"])["count"] == 0

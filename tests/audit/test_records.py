@@ -115,6 +115,18 @@ def test_a_wrong_signature_is_noted_with_the_key_it_was_tried_for(service: Servi
     service.call("GET", service.servers())  # a right one, so that wrong ones do not add up to a lock-out
 
 
+def test_a_token_that_is_over_is_noted_with_the_user_who_got_it(service: Service, nobody: Nobody) -> None:
+    text = nobody.login().headers["x-subject-token"]
+    password = {"user": {"password": "Another-secret-1"}}
+    assert service.call("PUT", f"/v3.0/OS-USER/users/{nobody.id}", password).status_code == 200
+    answer = httpx.get(service.endpoint + service.servers(), headers={"X-Auth-Token": text})
+    record = the_one(service, answer)
+    assert (answer.status_code, record["user_id"], record["credential_kind"]) == (401, nobody.id, "token")
+    assert len(record["credential_id"]) == 32
+    broken = the_one(service, httpx.get(service.endpoint + service.servers(), headers={"X-Auth-Token": text[:-9]}))
+    assert (broken["status"], broken["user_id"], broken["credential_id"]) == (401, "", "")
+
+
 def test_no_credential_at_all_is_noted(service: Service) -> None:
     record = the_one(service, httpx.get(service.endpoint + service.servers()))
     assert (record["outcome"], record["status"], record["user_id"]) == ("refused", 401, "")

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from sqlalchemy import delete, update
+from tests.database import rows
 from tests.faults.house import Goldsmith, opened, until_async
 from tests.service import PROGRAM, Service, example
 
@@ -219,6 +220,14 @@ async def test_doctor_finds_and_repairs_while_the_folder_is_served_and_when_it_i
         assert "1 leaks" in text
         code, (leak,) = leaks_of(service, "--json", "--repair")
         assert (code, leak["repaired"], leak["problem"]) == (0, True, "")
+        query = "SELECT * FROM audit_records WHERE operation = 'RepairLeak' ORDER BY sequence DESC LIMIT 1"
+        (record,) = rows(service.data_dir, query)
+        assert (record["resource_ids"], record["resource_type"], record["outcome"]) == (
+            f'["{name}"]',
+            "address",
+            "allowed",
+        )
+        assert (record["credential_kind"], bool(record["user_name"])) == ("command_line", True)
         assert leaks_of(service, "--json") == (0, [])
         if name == "first":
             assert service.delete(server_id)["status"] == "SUCCESS"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -77,11 +77,16 @@ def filters(
 Filters = Annotated[Wanted, Taken(filters)]
 
 
+MayInAccount = Callable[[Call], Awaitable[bool]]
+"""Whether a caller may do the same outside projects as well."""
+
+
 class AuditApi:
     """HTTP side of the audit trail. Large answers are looked up beside the event loop."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, may_in_account: MayInAccount) -> None:
         self._store = store
+        self._may_in_account = may_in_account
 
     @operation(
         "ListTraces", "GET", "/v3/{project_id}/traces", surface=Surface.GATEWAY, action=ACTION, access=Access.LIST,
@@ -118,11 +123,13 @@ class AuditApi:
             is_problem=None if trace_rating is None else trace_rating == "warning",
         )  # fmt: skip
 
+        scope = await self._scope(call)
+
         def work(tx: Tx) -> list[Row]:
             lacks_start = since is None and trace_id is None
             chosen = replace(wanted, since=(until or tx.now) - HOUR_MS) if lacks_start else wanted
-            after = _required(search.one(tx, scope_of(call), following), following) if following else None
-            return search.older(tx, scope_of(call), chosen, after=after, limit=limit + 1)
+            after = _required(search.one(tx, scope, following), following) if following else None
+            return search.older(tx, scope, chosen, after=after, limit=limit + 1)
 
         rows = await self._read(work)
         marker = search.record_id(rows[limit - 1]) if len(rows) > limit else None
@@ -137,7 +144,8 @@ class AuditApi:
         self, call: CurrentCall, wanted: Filters, offset: Offset = 0, limit: Limit = 10
     ) -> schemas.AuditRecords:
         """List audit records, newest first."""
-        count, rows = await self._read(lambda tx: search.page(tx, scope_of(call), wanted, offset=offset, limit=limit))
+        scope = await self._scope(call)
+        count, rows = await self._read(lambda tx: search.page(tx, scope, wanted, offset=offset, limit=limit))
         return schemas.AuditRecords(count=count, items=[schemas.record_of(row) for row in rows])
 
     @operation(
@@ -146,26 +154,29 @@ class AuditApi:
     )  # fmt: skip
     async def export(self, call: CurrentCall, wanted: Filters) -> Response:
         """All audit records that match, newest first, one JSON object a line."""
-        first = await self._older(call, wanted, None)  # before the answer begins, so that a fault is still a status
-        return StreamingResponse(self._lines(call, wanted, first), media_type="application/x-ndjson")
+        scope = await self._scope(call)
+        first = await self._older(scope, wanted, None)  # before the answer begins, so that a fault is still a status
+        return StreamingResponse(self._lines(scope, wanted, first), media_type="application/x-ndjson")
 
-    async def _lines(self, call: Call, wanted: Wanted, rows: list[Row]) -> AsyncIterator[str]:
+    async def _lines(self, scope: Scope, wanted: Wanted, rows: list[Row]) -> AsyncIterator[str]:
         while rows:
             yield "".join(f"{schemas.record_of(row).model_dump_json()}\n" for row in rows)
             if len(rows) < search.PAGE:
                 return
-            rows = await self._older(call, wanted, rows[-1])
+            rows = await self._older(scope, wanted, rows[-1])
 
-    async def _older(self, call: Call, wanted: Wanted, after: Row | None) -> list[Row]:
-        return await self._read(lambda tx: search.older(tx, scope_of(call), wanted, after=after, limit=search.PAGE))
+    async def _older(self, scope: Scope, wanted: Wanted, after: Row | None) -> list[Row]:
+        return await self._read(lambda tx: search.older(tx, scope, wanted, after=after, limit=search.PAGE))
+
+    async def _scope(self, call: Call) -> Scope:
+        """The project's records; for those who may list them outside projects too, also the account's."""
+        if not await self._may_in_account(call):
+            return Scope(call.project_id)
+        domain_id = call.caller.domain_id
+        return Scope(call.project_id, domain_id, await self._read(search.first_account) == domain_id)
 
     async def _read(self, work: Callable[[Tx], T]) -> T:
         return await asyncio.to_thread(self._store.read_now, work)
-
-
-def scope_of(call: Call) -> Scope:
-    """The project's records, and for the root user those of the account."""
-    return Scope(call.project_id, call.caller.domain_id if call.caller.is_root else None)
 
 
 def _required(row: Row | None, marker: str) -> Row:

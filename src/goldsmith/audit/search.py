@@ -1,4 +1,4 @@
-"""Finding records. Whoever asks sees those of one project, and the root user also those of the account itself.
+"""Finding records. Whoever asks sees those of one project; who may outside projects too, also those of the account.
 
 What is found carries no sequence numbers: they would tell how much goes on in other projects. A record is known by
 its request id; the rare second record of a request has `-2` after it.
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, Executable, and_, func, or_, select, tuple_, union_all
 
 from goldsmith.audit.models import audit_records
+from goldsmith.iam.models import domains
 from goldsmith.store import Row, Tx
 from goldsmith.store.interface import Reader
 
@@ -23,10 +24,14 @@ SECOND = "-2"
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Whose records may be seen; `domain_id` is set only for those who may see the account's own."""
+    """Whose records may be seen; `domain_id` is set only for those who may see the account's own.
+
+    Refusals of callers that nobody knows belong to no account: `has_nobodys` is for the one that runs goldsmith.
+    """
 
     project_id: str
     domain_id: str | None = None
+    has_nobodys: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,12 @@ def older(tx: Tx, scope: Scope, wanted: Wanted, *, after: Row | None, limit: int
     return list(tx.rows(_newest(scope, conditions, 0, limit)))
 
 
+def first_account(tx: Tx) -> str | None:
+    """Id of the account that `goldsmith init` made: whose goldsmith it is."""
+    found: str | None = tx.scalar(select(domains.c.id).order_by(domains.c.created_at, domains.c.id).limit(1))
+    return found
+
+
 def one(tx: Tx, scope: Scope, wanted_id: str) -> Row | None:
     """The record with this id, if it may be seen."""
     return tx.row(select(audit_records).where(_visible(scope), _is(wanted_id)))
@@ -93,7 +104,7 @@ def _after(sequence: int) -> Callable[[Tx], Sequence[Row]]:
 
 
 def _newest(scope: Scope, conditions: Sequence[ColumnElement[bool]], offset: int, limit: int) -> Executable:
-    """Each part of the scope is read along its index and no further than needed, then the two are merged."""
+    """Each part of the scope is read along its index and no further than needed, then they are merged."""
     parts = [
         select(audit_records)
         .where(each, *conditions)
@@ -110,7 +121,8 @@ def _parts(scope: Scope) -> list[ColumnElement[bool]]:
     own = _r.project_id == scope.project_id
     if scope.domain_id is None:
         return [own]
-    return [own, and_(_r.project_id == "", _r.domain_id == scope.domain_id)]
+    accounts = [scope.domain_id, ""] if scope.has_nobodys else [scope.domain_id]
+    return [own, *(and_(_r.project_id == "", _r.domain_id == each) for each in accounts)]
 
 
 def _visible(scope: Scope) -> ColumnElement[bool]:

@@ -56,11 +56,27 @@ class AuditTrail:
             if person is not None:
                 _name(entry, person)
             return
+        token_text = _sent_token(headers)
+        if token_text:
+            await self._name_late_holder(entry, token_text)
+            return
         access_key = _claimed_key(headers)
         holder = await self._iam.directory.key(access_key) if access_key else ""
         if not isinstance(holder, str):
             _name(entry, holder.person)
             entry.credential_kind, entry.credential_id = CredentialKind.ACCESS_KEY.value, holder.access_key
+
+    async def _name_late_holder(self, entry: Entry, token_text: str) -> None:
+        """Note whose a token is that was ours and is over: it proves who got it."""
+        try:
+            token = self._iam.tokens.open(token_text)
+        except ServiceError:
+            return
+        entry.credential_kind, entry.credential_id = CredentialKind.TOKEN.value, token.id
+        entry.user_id, entry.domain_id = token.user_id, token.domain_id
+        person = await self._iam.directory.person(token.user_id)
+        if person is not None:
+            _name(entry, person)
 
     async def name_holder(self, entry: Entry, token_text: str) -> None:
         """Note who got this new token, and the token's id."""
@@ -93,6 +109,12 @@ def _claimed_key(headers: Sequence[tuple[bytes, bytes]]) -> str:
         return parse_authorization(values[0]).access_key
     except ServiceError:
         return ""
+
+
+def _sent_token(headers: Sequence[tuple[bytes, bytes]]) -> str:
+    """The token that would decide: none where a signature is sent as well."""
+    sent = {name.lower(): value.decode("latin-1").strip() for name, value in headers}
+    return "" if is_signature(sent.get(b"authorization", "")) else sent.get(b"x-auth-token", "")
 
 
 def _inner(value: Mapping[str, Any], *names: str) -> Mapping[str, Any]:

@@ -13,6 +13,7 @@ from goldsmith.cli.problems import Unusable
 if TYPE_CHECKING:
     from goldsmith.leaks.service import Repair
     from goldsmith.settings import Settings
+    from goldsmith.store import Tx
 
 
 def examine(settings: Settings, *, repair: bool) -> list[Repair]:
@@ -32,8 +33,17 @@ async def _examine(settings: Settings, repair: bool) -> list[Repair]:
 
     async with look_into(settings) as (store, cloud):
         if repair:
-            return await leaks.repair(store, cloud)
+            return await leaks.repair(store, cloud, note=_note)
         return [leaks.Repair(leak, leak.repair) for leak in await leaks.find(store, cloud)]
+
+
+def _note(tx: Tx, repair: Repair) -> None:
+    from goldsmith.audit.command_line import note
+
+    note(
+        tx, "goldsmith doctor --leaks --repair", "RepairLeak", service="workspace", resource_type=repair.leak.kind,
+        resource_ids=[repair.leak.thing], has_failed=bool(repair.problem),
+    )  # fmt: skip
 
 
 def print_json(found: Sequence[Repair], *, repair: bool) -> None:

@@ -47,6 +47,14 @@ class Admission:
             method=method, raw_path=raw_path, query_string=query_string, headers=headers, body=body, source_ip=source_ip
         )
 
+    async def may_in_account(self, call: Call) -> bool:
+        """Whether the caller of an operation in a project may do the same for what belongs to no project."""
+        caller = call.caller
+        policies = await self._iam.policies_of(caller.user_id)
+        context = self._context(call, Touched(), "")
+        request = Request(call.operation.action or "", (), context, None, caller.is_root)
+        return policies.decide(request, caller.session_policy).allowed
+
     async def admit(self, call: Call, touched: Callable[[], Awaitable[Touched]] | None) -> None:
         """Let the call pass, noting the decision on it, or raise `FOREIGN_PROJECT` or `FORBIDDEN`.
 

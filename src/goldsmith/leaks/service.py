@@ -8,7 +8,9 @@ is seen in one look only; a leak is what is found in every one of several looks.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from goldsmith.clouds.port import Cloud, CloudError
 from goldsmith.leaks import books, machines, records, work
@@ -31,13 +33,22 @@ class Repair:
     problem: str = ""
 
 
+Note = Callable[[Tx, Repair], None]
+"""Keeps a record of a repair within a transaction."""
+
+
 async def find(store: Store, cloud: Cloud, *, looks: int = LOOKS, pause: float = PAUSE) -> list[Leak]:
     """Every leak; safe while workflows run."""
     return [suspect.leak for suspect in (await _confirmed(store, cloud, looks, pause)).values()]
 
 
-async def repair(store: Store, cloud: Cloud, *, looks: int = LOOKS, pause: float = PAUSE) -> list[Repair]:
-    """Clear away what can be; the rest stays, with the reason. Safe while workflows run."""
+async def repair(
+    store: Store, cloud: Cloud, *, looks: int = LOOKS, pause: float = PAUSE, note: Note = lambda _tx, _repair: None
+) -> list[Repair]:
+    """Clear away what can be; the rest stays, with the reason. Safe while workflows run.
+
+    `note` keeps a record of each attempt: of rows in the transaction that repairs them.
+    """
     done: dict[tuple[str, str], Repair] = {}
     last: set[tuple[str, str]] = set()
     for _ in range(ROUNDS):
@@ -45,9 +56,11 @@ async def repair(store: Store, cloud: Cloud, *, looks: int = LOOKS, pause: float
         if set(found) == last:
             break
         last = set(found)
-        await _repair_rows(store, found)
+        await _repair_rows(store, found, note)
         for key, suspect in found.items():
             done[key] = await _outcome(suspect)
+            if suspect.in_cloud is not None:
+                await store.write(partial(_noted, note, done[key]))
     return list(done.values())
 
 
@@ -72,7 +85,7 @@ async def _look(store: Store, cloud: Cloud) -> Found:
     return {each.leak.key: each for each in await store.read(compare)}
 
 
-async def _repair_rows(store: Store, found: Found) -> None:
+async def _repair_rows(store: Store, found: Found, note: Note) -> None:
     """Repair in the transaction that sees each leak once more: what changed meanwhile is left alone."""
 
     def mend(tx: Tx) -> None:
@@ -80,8 +93,13 @@ async def _repair_rows(store: Store, found: Found) -> None:
         for each in [*records.suspects(kept), *work.suspects(tx, kept)]:
             if each.leak.key in found and each.in_rows is not None:
                 each.in_rows(tx)
+                note(tx, Repair(each.leak))
 
     await store.write(mend)
+
+
+def _noted(note: Note, repair: Repair, tx: Tx) -> None:
+    note(tx, repair)
 
 
 async def _outcome(suspect: Suspect) -> Repair:
