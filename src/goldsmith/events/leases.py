@@ -10,7 +10,10 @@ from goldsmith.store import Tx, prepare
 _l = leases.c
 _RENEW = prepare(
     update(leases)
-    .where(_l.name == bindparam("of"), or_(_l.owner == bindparam("me"), _l.until < bindparam("now")))
+    .where(
+        _l.name == bindparam("of"),
+        or_(_l.owner == bindparam("me"), _l.until < bindparam("now"), _l.until > bindparam("far")),
+    )
     .values(owner=bindparam("me"), until=bindparam("end"))
 )
 _INSERT = prepare(insert(leases))
@@ -21,9 +24,9 @@ _RELEASE_ALIKE = prepare(delete(leases).where(_l.name == bindparam("of"), _l.own
 
 
 def acquire(tx: Tx, name: str, me: str, milliseconds: int) -> bool:
-    """Take the lease, or keep it; whether it is mine now."""
-    end = tx.now + milliseconds
-    if tx.run(_RENEW, {"of": name, "me": me, "now": tx.now, "end": end}):
+    """Take the lease, or keep it; whether it is mine now. One that would last for ages is of a clock since set back."""
+    end, far = tx.now + milliseconds, tx.now + 10 * milliseconds
+    if tx.run(_RENEW, {"of": name, "me": me, "now": tx.now, "end": end, "far": far}):
         return True
     if tx.row(_EXISTS, {"of": name}) is not None:
         return False

@@ -4,6 +4,9 @@ Claims are made one after the other (`Tx.lock`), so counting and claiming cannot
 goes round the projects that wait, from where the last one stopped, and takes the oldest workflow of each: a project
 with a hundred thousand waits no less and no more than one with a single one.
 
+Time is counted so that a clock that jumps harms nobody: a step's limit covers only what was worked and waited on
+purpose, and what is put off further than anything ever is (`is_stranded`) was written before the clock was set back.
+
 A `Permit` is held from the first to the last of neighbouring steps that ask for it, also while the workflow waits or
 changes hands. Whoever finds none left queues behind the others; who gives one back wakes the oldest of them.
 """
@@ -15,7 +18,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from sqlalchemy import ColumnElement, and_, bindparam, func, literal_column, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, case, func, literal_column, select, update
 
 from goldsmith.store import Row, Tx, prepare
 from goldsmith.workflows.definition import Phase, Run
@@ -25,6 +28,11 @@ MOST_PROJECTS = 64
 """Projects that are looked at in one claim."""
 PERMIT_LOOK_MS = 5000
 """How long one that waits for a permit sleeps when nobody wakes it."""
+LONGEST_WAIT_MS = 60_000
+"""No workflow waits longer until somebody looks at it again."""
+LONGEST_LEASE_MS = 300_000
+LATE_MS = 10_000
+"""How much of the time that a workflow waited for a free slot, or for anybody to be there, counts for its step."""
 
 
 Lease = tuple[str, int]
@@ -45,6 +53,8 @@ class Claim:
     error: str
     project_id: str = ""
     permit: str = ""
+    spent: int = 0
+    """Milliseconds of the step's time limit that were used up before this claim."""
 
     @property
     def place(self) -> tuple[Phase, str, int, int, bool, str, str]:
@@ -71,7 +81,15 @@ _ENDED_LEASES = prepare(
             select(_w.id).where(_is("running"), _w.lease_until < bindparam("now")).with_for_update(skip_locked=True)
         )
     )
-    .values(state="queued", owner=None)
+    .values(state="queued", owner=None, run_at=case((_w.run_at > bindparam("now"), bindparam("now")), else_=_w.run_at))
+)
+_STRANDED = prepare(select(func.max(_w.run_at)).where(_is("queued")))
+_STRANDED_LEASE = prepare(select(func.max(_w.lease_until)).where(_is("running")))
+_CATCH_UP = prepare(
+    update(workflows).where(_is("queued"), _w.run_at > bindparam("far")).values(run_at=bindparam("now"))
+)
+_END_FAR_LEASES = prepare(
+    update(workflows).where(_is("running"), _w.lease_until > bindparam("far")).values(state="queued", owner=None)
 )
 _NEXT_PROJECT = prepare(select(func.min(_w.project_id)).where(_is("queued"), _w.project_id > bindparam("after")))
 _FIRST_PROJECT = prepare(select(func.min(_w.project_id)).where(_is("queued")))
@@ -109,6 +127,19 @@ def due(tx: Tx) -> float | None:
     return max(0.0, (min(times) - tx.now) / 1000) if times else None
 
 
+def is_stranded(tx: Tx) -> bool:
+    """Whether something is put off, or leased, for longer than anything ever is: the clock has been set back."""
+    queued, leased = tx.scalar(_STRANDED), tx.scalar(_STRANDED_LEASE)
+    return (queued or 0) > tx.now + 2 * LONGEST_WAIT_MS or (leased or 0) > tx.now + 2 * LONGEST_LEASE_MS
+
+
+def catch_up(tx: Tx) -> None:
+    """Let all of that be claimed now. Whoever is at work on it loses its lease, and does nothing more to it."""
+    tx.lock("claim")
+    tx.run(_END_FAR_LEASES, {"far": tx.now + 2 * LONGEST_LEASE_MS})
+    tx.run(_CATCH_UP, {"far": tx.now + 2 * LONGEST_WAIT_MS, "now": tx.now})
+
+
 def claim(tx: Tx, me: str, slots: int, lease_ms: int, *, most_of_project: int = 0, after: str = "") -> list[Claim]:
     """Lease up to `slots` workflows: queued ones that are due and running ones whose lease has ended.
 
@@ -128,7 +159,7 @@ def claim(tx: Tx, me: str, slots: int, lease_ms: int, *, most_of_project: int = 
     for workflow_id in turns[:slots]:
         row = tx.row(_CLAIM, {"of": workflow_id, "me": me, "until": now + lease_ms})
         if row is not None:
-            claims.append(_claim_of(tx, row))
+            claims.append(_claim_of(tx, row, now))
     return claims
 
 
@@ -147,12 +178,19 @@ def _projects(tx: Tx, after: str) -> list[str]:
     return found
 
 
-def _claim_of(tx: Tx, row: Row) -> Claim:
+def _claim_of(tx: Tx, row: Row, now: int) -> Claim:
     outputs = {each["name"]: json.loads(each["output"]) for each in tx.rows(_OUTPUTS, {"id": row["id"]})}
     run = Run(row["id"], row["kind"], row["subject"], json.loads(row["parameters"]), outputs)
     return Claim(run, row["epoch"], Phase(row["phase"]), row["step"], row["step_since"], row["attempts"],
                  bool(row["cancel"]), row["error"], row["project_id"],
-                 row["permit"] if row["has_permit"] else "")  # fmt: skip
+                 row["permit"] if row["has_permit"] else "", _spent(row, now))  # fmt: skip
+
+
+def _spent(row: Row, now: int) -> int:
+    """What the row says was spent when it was put off, and a little for being late; see `Journal.wait`."""
+    counted = max(row["run_at"], min(now, row["run_at"] + LATE_MS))
+    spent: int = max(0, counted - row["step_since"])
+    return spent
 
 
 def renew(tx: Tx, held: Iterable[Lease], lease_ms: int) -> set[Lease]:
@@ -174,4 +212,4 @@ def given_back(tx: Tx, permit: str) -> None:
     tx.run(_WAKE_NEXT, {"name": permit, "at": tx.now})
 
 
-__all__ = ["Claim", "Lease", "claim", "due", "given_back", "is_free", "renew"]
+__all__ = ["Claim", "Lease", "catch_up", "claim", "due", "given_back", "is_free", "is_stranded", "renew"]

@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from goldsmith import telemetry
-from goldsmith.errors import ServiceError, Transient
+from goldsmith.errors import UNAVAILABLE, ServiceError, Transient
 from goldsmith.store import Store
 from goldsmith.workflows import journal as books
 from goldsmith.workflows.definition import Ending, NotYet, Output, Phase, Retry, Run, Step, Workflow
@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 
 LONGEST_NAP = 0.25
 """Seconds between looks for work of other processes; work of this process wakes the engine at once."""
+CLOCK_LOOK = 5.0
+"""Seconds between looks whether the clock was set back."""
 LAST_LOOK = 5.0
 """Seconds a step gets whose limit has passed already."""
 CANCELLED = "The job was cancelled."
@@ -62,7 +64,7 @@ class Engine:
         self.name = f"{role}@{socket.gethostname()}#{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self._probe = probe
         self._limits, self._jobs_per_project, self._drain_seconds = dict(limits or {}), jobs_per_project, drain_seconds
-        self._last_project = ""
+        self._last_project, self._clock_look_at = "", 0.0
         self._tasks: dict[asyncio.Task[None], Held] = {}
         self._awake = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -105,6 +107,7 @@ class Engine:
         free = self._slots - len(self._tasks)
         if free <= 0:
             return LONGEST_NAP
+        await self._mind_the_clock()
         seconds = await self._store.read(books.due)
         if seconds is None or seconds > 0:
             return LONGEST_NAP if seconds is None else min(LONGEST_NAP, max(0.005, seconds))
@@ -122,6 +125,14 @@ class Engine:
             held.task.add_done_callback(self._task_ended)
         telemetry.RUNNING.set(len(self._tasks))
         return 0 if claims else LONGEST_NAP
+
+    async def _mind_the_clock(self) -> None:
+        if time.monotonic() < self._clock_look_at:
+            return
+        self._clock_look_at = time.monotonic() + CLOCK_LOOK
+        if await self._store.read(books.is_stranded):
+            log.warning("the clock was set back: what waited for a time that is far away by now goes on at once")
+            await self._store.write(books.catch_up)
 
     def _task_ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.pop(task, None)
@@ -151,7 +162,7 @@ class Engine:
     async def _forwards(self, journal: Journal, held: Held) -> bool:
         """Do the next step; False when the workflow has ended or waits."""
         claim, workflow = journal.claim, journal.workflow
-        states, now = await self._store.read(lambda tx: (books.begun(tx, claim.run.id), tx.now))
+        states = await self._store.read(lambda tx: books.begun(tx, claim.run.id))
         step = next((each for each in workflow.steps if states.get((each.name, "do")) != "done"), None)
         if step is None:
             if not await self._store.write(lambda tx: journal.end(tx, Ending())):
@@ -165,15 +176,16 @@ class Engine:
         if claim.cancel:
             await self._store.write(lambda tx: journal.turn_back(tx, claim.error or CANCELLED))
             return True
-        left = step.timeout - max(0, now - claim.step_since) / 1000
+        # Counted by this process's steady clock: the database's may be set forward or back at any time.
+        began = time.monotonic() - (claim.spent / 1000 if is_ready else 0)
         try:
-            # Even when the limit passed while nobody worked, the step is looked at once more.
-            async with asyncio.timeout(max(left, min(step.timeout, LAST_LOOK))):
+            # Even when the limit has passed, the step is looked at once more.
+            async with asyncio.timeout(max(began + step.timeout - time.monotonic(), min(step.timeout, LAST_LOOK))):
                 outcome = await self._do(step, claim.run, held)
         except Exception as error:
-            return await self._failed(journal, step, error, left)
+            return await self._failed(journal, step, error, time.monotonic() - began)
         if isinstance(outcome, NotYet):
-            return await self._not_yet(journal, step, outcome, left)
+            return await self._not_yet(journal, step, outcome, time.monotonic() - began)
         output = dict(outcome or {})
         claim.run.outputs[step.name] = output
         await self._store.write(lambda tx: journal.finish(tx, step, Phase.DO, output))
@@ -201,21 +213,21 @@ class Engine:
         if self._probe is not None:
             await self._probe.reached(run, step, Point.AFTER_UNDO_BEFORE_RECORD)
 
-    async def _not_yet(self, journal: Journal, step: Step, outcome: NotYet, left: float) -> bool:
-        if left <= outcome.seconds:
+    async def _not_yet(self, journal: Journal, step: Step, outcome: NotYet, spent: float) -> bool:
+        if step.timeout - spent <= outcome.seconds:
             return await self._give_up(journal, step, f"{step.effect}: not done within {step.timeout:g} seconds.")
-        await self._store.write(lambda tx: journal.wait(tx, outcome.seconds, 0))
+        await self._store.write(lambda tx: journal.wait(tx, outcome.seconds, 0, spent))
         return False
 
-    async def _failed(self, journal: Journal, step: Step, error: Exception, left: float) -> bool:
+    async def _failed(self, journal: Journal, step: Step, error: Exception, spent: float) -> bool:
         claim = journal.claim
         if isinstance(error, Fenced):
             raise error
         pause = pause_after(step.retry, claim.attempts)
-        if isinstance(error, Transient) and left > pause:
+        if is_transient(error) and step.timeout - spent > pause:
             log.info("workflow %s: %s will be tried again: %s", claim.run.id, step.name, error)
             telemetry.STEPS.labels(claim.run.kind, step.name, "do", "again").inc()
-            await self._store.write(lambda tx: journal.wait(tx, pause, claim.attempts + 1))
+            await self._store.write(lambda tx: journal.wait(tx, pause, claim.attempts + 1, spent))
             return False
         if isinstance(error, TimeoutError):
             return await self._give_up(journal, step, f"{step.effect}: not done within {step.timeout:g} seconds.")
@@ -293,8 +305,8 @@ class Engine:
         leases = [held.lease for held in under_way]
         try:
             renewed = self._store.write_now(lambda tx: books.renew(tx, leases, self._lease_ms))
-        except ServiceError as error:
-            log.error("leases could not be renewed: %s", error)
+        except Exception as error:  # whatever it was: without a heartbeat nothing could be done any more
+            log.error("leases could not be renewed: %s", error, exc_info=not isinstance(error, ServiceError))
             lost = [held for held in under_way if time.monotonic() > held.deadline]
         else:
             for held in under_way:
@@ -318,6 +330,11 @@ def pause_after(retry: Retry, attempts: int) -> float:
     return pause * random.uniform(0.75, 1.25)  # noqa: S311 - spreads load, protects nothing
 
 
+def is_transient(error: BaseException) -> bool:
+    """Whether the step may succeed the next time: the cloud says so, or the database was away for a moment."""
+    return isinstance(error, Transient) or (isinstance(error, ServiceError) and error.kind is UNAVAILABLE)
+
+
 def is_explained(error: BaseException) -> bool:
     """Whether the error's text is written for users (a driver's refusal), not a fault of the code."""
     return type(error).__module__.startswith("goldsmith.")
@@ -332,4 +349,4 @@ def cause_of(error: BaseException) -> str:
     return f"An internal error occurred ({type(error).__name__}); the log of the service has the details."
 
 
-__all__ = ["CANCELLED", "Engine", "Workflow", "cause_of", "is_explained", "pause_after"]
+__all__ = ["CANCELLED", "Engine", "Workflow", "cause_of", "is_explained", "is_transient", "pause_after"]

@@ -13,7 +13,19 @@ from types import MappingProxyType
 from sqlalchemy import and_, bindparam, case, delete, insert, literal_column, select, update
 
 from goldsmith.store import Tx, prepare
-from goldsmith.workflows.claims import PERMIT_LOOK_MS, Claim, Lease, claim, due, given_back, is_free, renew
+from goldsmith.workflows.claims import (
+    LONGEST_WAIT_MS,
+    PERMIT_LOOK_MS,
+    Claim,
+    Lease,
+    catch_up,
+    claim,
+    due,
+    given_back,
+    is_free,
+    is_stranded,
+    renew,
+)  # fmt: skip
 from goldsmith.workflows.definition import Ending, Phase, Step, Workflow
 from goldsmith.workflows.models import workflow_steps, workflows
 
@@ -39,8 +51,12 @@ _MOVE = prepare(
 _REQUEUE = prepare(
     update(workflows)
     .where(_HELD)
-    .values(state="queued", owner=None, run_at=bindparam("at"), attempts=bindparam("tries"))
-)
+    .values(
+        state="queued", owner=None, attempts=bindparam("tries"), step_since=bindparam("since"),
+        run_at=case((and_(_w.cancel == 1, _w.phase == literal_column("'do'")), bindparam("now")),
+                    else_=bindparam("later")),
+    )
+)  # fmt: skip
 _QUEUE_UP = prepare(
     update(workflows)
     .where(_HELD)
@@ -70,15 +86,16 @@ _STEP_DONE = prepare(
     .where(_s.workflow_id == bindparam("of"), _s.name == bindparam("step"), _s.phase == bindparam("at_phase"))
     .values(state="done", output=bindparam("result"), ended_at=bindparam("at"))
 )
+_NOW_DUE = case((_w.run_at > bindparam("at"), bindparam("at")), else_=_w.run_at)
 _RELEASE = prepare(
     update(workflows)
     .where(_w.owner == bindparam("me"), _w.state == "running")
-    .values(state="queued", owner=None, run_at=bindparam("at"))
+    .values(state="queued", owner=None, run_at=_NOW_DUE)
 )
 _RELEASE_ALIKE = prepare(
     update(workflows)
     .where(_w.owner.like(bindparam("pattern")), _w.state == "running")
-    .values(state="queued", owner=None, run_at=bindparam("at"))
+    .values(state="queued", owner=None, run_at=_NOW_DUE)
 )
 _FORGET = prepare(delete(workflows).where(_w.id == bindparam("of")))
 
@@ -188,10 +205,14 @@ class Journal:
         self._move(tx, Phase.UNDO, self.claim.step, tx.now, 0)
         self.workflow.on_undo(tx, self.claim.run, error)
 
-    def wait(self, tx: Tx, seconds: float, attempts: int) -> None:
-        """Give the slot back and look again later."""
-        at = tx.now + int(seconds * 1000)
-        self._check(tx.run(_REQUEUE, {**self._held, "at": at, "tries": attempts}))
+    def wait(self, tx: Tx, seconds: float, attempts: int, spent: float = 0.0) -> None:
+        """Give the slot back and look again later, or at once when somebody has cancelled meanwhile.
+
+        `spent` seconds of the step's limit are used up: the row keeps them as if the step had begun so long ago.
+        """
+        later = tx.now + min(int(seconds * 1000), LONGEST_WAIT_MS)
+        values = {"now": tx.now, "later": later, "since": tx.now - int(spent * 1000), "tries": attempts}
+        self._check(tx.run(_REQUEUE, {**self._held, **values}))
 
     def end(self, tx: Tx, ending: Ending) -> bool:
         """The last checkpoint; False, and back, when somebody was promised meanwhile that everything is undone."""
@@ -230,5 +251,6 @@ def forget(tx: Tx, workflow_id: str) -> None:
 
 
 __all__: Sequence[str] = [
-    "Claim", "Fenced", "Journal", "Lease", "begun", "claim", "due", "forget", "release", "release_alike", "renew",
+    "Claim", "Fenced", "Journal", "Lease", "begun", "catch_up", "claim", "due", "forget", "is_stranded", "release",
+    "release_alike", "renew",
 ]  # fmt: skip
