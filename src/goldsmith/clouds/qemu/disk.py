@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import os
 import shutil
@@ -14,6 +13,7 @@ from goldsmith.clouds.port import DoesNotExist, ImageInfo, Refused
 from goldsmith.clouds.qemu.machine import BASE, ROOT, plain_name
 from goldsmith.clouds.qemu.process import Identity, not_installed
 from goldsmith.clouds.qemu.refusals import os_errors
+from goldsmith.clouds.qemu.threads import to_the_end
 
 GIB = 2**30
 QEMU_IMG = "qemu-img"
@@ -94,7 +94,7 @@ async def qemu_img(folder: Path, identity: Identity, *arguments: str) -> None:
         )
 
     try:
-        done = await asyncio.to_thread(run)
+        done = await to_the_end(run)
     except FileNotFoundError as problem:
         raise not_installed(QEMU_IMG, problem) from problem
     except subprocess.TimeoutExpired as problem:

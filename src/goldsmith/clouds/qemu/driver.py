@@ -42,6 +42,7 @@ from goldsmith.clouds.qemu.ports import PortBook
 from goldsmith.clouds.qemu.probing import Probe, probe
 from goldsmith.clouds.qemu.refusals import os_errors
 from goldsmith.clouds.qemu.shelf import Shelf
+from goldsmith.clouds.qemu.threads import to_the_end
 from goldsmith.settings import QemuSettings
 
 _LOCK_SECONDS = 10.0
@@ -132,11 +133,11 @@ class QemuCloud:
 
     async def create_port(self, key: str, port: PortSpec) -> None:
         """Note the reservation; on one host that is all there is to do."""
-        await asyncio.to_thread(self._ports.reserve, key, port)
+        await to_the_end(self._ports.reserve, key, port)
 
     async def delete_port(self, port_id: str) -> None:
         """Drop the reservation."""
-        await asyncio.to_thread(self._ports.release, port_id)
+        await to_the_end(self._ports.release, port_id)
 
     async def list_ports(self) -> Sequence[str]:
         """The ids of every reservation."""
@@ -156,11 +157,11 @@ class QemuCloud:
                 disk.check_size(info, spec.disk_gib)
                 unfinished = partial(folder)
                 try:
-                    await asyncio.to_thread(disk.prepare_folder, unfinished, self._identity)
+                    await to_the_end(disk.prepare_folder, unfinished, self._identity)
                     image = disk.image_path(self._images, spec.image)
-                    await asyncio.to_thread(disk.link_base, image, unfinished)
+                    await to_the_end(disk.link_base, image, unfinished)
                     await disk.create_overlay(unfinished, spec.disk_gib, self._identity)
-                    await asyncio.to_thread(self._shelf.publish, key, spec)
+                    await to_the_end(self._shelf.publish, key, spec)
                 except BaseException:
                     shutil.rmtree(unfinished, ignore_errors=True)
                     raise
@@ -176,7 +177,7 @@ class QemuCloud:
                 running = await asyncio.to_thread(process.find, folder, thorough=True)
                 if running is None:
                     self._shelf.mark_started(server_id, meant_to_run=False)
-                    running = await asyncio.to_thread(process.launch, server_id, command, folder, self._identity)
+                    running = await to_the_end(process.launch, server_id, command, folder, self._identity)
                 with running:
                     await self._wait_until_it_runs(server_id, running)
                 self._shelf.mark_started(server_id, meant_to_run=True)
@@ -254,7 +255,7 @@ class QemuCloud:
                         running.kill()  # the disk goes too: nothing is worth writing out
                         if not await running.ended(_KILL_SECONDS):
                             raise TryAgainLater(f"the process of machine {server_id} does not end (pid {running.pid})")
-                await asyncio.to_thread(self._shelf.remove, server_id)
+                await to_the_end(self._shelf.remove, server_id)
                 self._lines.pop(server_id, None)
                 process.forget_ending(server_id)
 
