@@ -71,6 +71,12 @@ class Goldsmith:
 
     async def call(self, method: str, path: str, body: Any = None, *, status: int = 200) -> Any:
         """A signed request under the project's path; its answer, which must have this status."""
+        answer = await self.answer(method, path, body)
+        assert answer.status_code == status, answer.text
+        return answer.json() if answer.content else None
+
+    async def answer(self, method: str, path: str, body: Any = None) -> httpx.Response:
+        """A signed request under the project's path; the whole answer."""
         payload = b"" if body is None else json.dumps(body).encode()
         url = httpx.URL(f"http://goldsmith/v1/{PROJECT}/{path}")
         headers = {"Content-Type": "application/json", "Host": "goldsmith"}
@@ -80,9 +86,7 @@ class Goldsmith:
             headers=[(name.lower().encode(), value.encode()) for name, value in headers.items()], body=payload,
             now=datetime.now(UTC),
         )  # fmt: skip
-        answer = await self.wire.request(method, url, content=payload, headers=signed)
-        assert answer.status_code == status, answer.text
-        return answer.json() if answer.content else None
+        return await self.wire.request(method, url, content=payload, headers=signed)
 
     async def create(self, name: str) -> dict[str, Any]:
         """The job of a new image server."""
