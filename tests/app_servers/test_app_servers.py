@@ -7,6 +7,7 @@ from typing import Any
 import huaweicloudsdkworkspaceapp.v1 as sdk
 import pytest
 from tests.app_servers.remains import ended, forgotten, made, refused, remove
+from tests.database import rows
 from tests.service import PROJECT, Service, until
 
 from goldsmith.clouds.simulated.faults import Behaviour, Fault
@@ -156,6 +157,23 @@ def test_power_operations_reach_the_machine(tidy_service: Service, mode: str) ->
     with World(tidy_service.data_dir) as world:
         assert world.effects("start_server") == starts + 1
     assert tidy_service.delete(owned["id"])["status"] == "SUCCESS"
+
+
+@pytest.mark.parametrize("recursive", [True, False])
+def test_a_deletion_in_the_middle_of_a_reboot_leaves_nothing(tidy_service: Service, recursive: bool) -> None:
+    """Both stop the machine, and the reboot starts it again, in whatever order."""
+    left, client = made(tidy_service, f"rebooted {recursive}"), tidy_service.sdk()
+    server_id = left["server_id"]
+    with World(tidy_service.data_dir) as world:
+        world.inject(Fault("stop_server", error="again", times=2))
+        halt = sdk.ServerHaltReq(items=[server_id], type="SOFT")
+        client.batch_reboot_server(sdk.BatchRebootServerRequest(halt))
+        assert tidy_service.delete(left["id"], recursive=recursive)["status"] == "SUCCESS"
+        if not recursive:
+            remove(tidy_service, left)
+        under_way = "SELECT kind FROM workflows WHERE state IN ('queued', 'running')"
+        until(lambda: not rows(tidy_service.data_dir, under_way))
+        assert list(world.servers()) == []
 
 
 def test_a_power_operation_names_every_server_it_cannot_switch(tidy_service: Service) -> None:

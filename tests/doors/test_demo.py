@@ -1,5 +1,6 @@
 """The demo itself, on the simulated cloud, in a folder with a space in its name."""
 
+import json
 import os
 import signal
 import subprocess
@@ -7,7 +8,10 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import huaweicloudsdkworkspaceapp.v1 as sdk
 import pytest
+from huaweicloudsdkcore.auth.credentials import BasicCredentials
+from tests.service import until
 
 Start = Callable[..., subprocess.Popen[str]]
 
@@ -104,9 +108,22 @@ def test_secrets_are_for_the_owner_alone(start: Start, place: Path) -> None:
     assert [oct((folder / name).stat().st_mode & 0o777) for name in ("credentials.json", "login.json")] == ["0o600"] * 2
 
 
-def test_a_demo_that_was_interrupted_is_taken_up_and_removed(start: Start, place: Path) -> None:
+def switch_off(said: str, place: Path) -> None:
+    """Let the machine of a demo end, as a restart of the computer would."""
+    (endpoint,) = (line.split()[1] for line in said.splitlines() if line.startswith("endpoint:"))
+    me = json.loads((place / "demo-data-simulated" / "credentials.json").read_text())
+    keys = BasicCredentials(me["access_key"], me["secret_key"], me["project_id"])
+    client = sdk.WorkspaceAppClient.new_builder().with_credentials(keys).with_endpoint(endpoint).build()
+    (server,) = client.list_servers(sdk.ListServersRequest()).items
+    client.batch_stop_server(sdk.BatchStopServerRequest(sdk.ServerHaltReq(items=[server.id], type="HARD")))
+    until(lambda: client.show_server(sdk.ShowServerRequest(server_id=server.id)).vm_status == "SHUTOFF")
+
+
+def test_a_demo_that_was_interrupted_is_taken_up_and_removed_also_if_its_machine_has_ended(
+    start: Start, place: Path
+) -> None:
     first = start()
-    read_until_serving(first)
+    switch_off(read_until_serving(first), place)
     first.send_signal(signal.SIGINT)
     said, _ = first.communicate(timeout=60)
     assert first.returncode == 0
@@ -117,6 +134,7 @@ def test_a_demo_that_was_interrupted_is_taken_up_and_removed(start: Start, place
 
     assert again.returncode == 0, said
     assert "image server of an earlier demo is still here" in said
+    assert "its machine does not run any more, so it has no screen to show" in said
     assert list(place.iterdir()) == []
 
 

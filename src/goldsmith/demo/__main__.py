@@ -70,6 +70,9 @@ class Demo:
             self._follow(client, running, client.delete_image_server(server["id"]), "deleting")
             return self._image_server(client, running)
         self._say(f"the image server of an earlier demo is still here, {server['status']}; showing it")
+        if not self._wishes.once and server["status"] == "ACTIVE" and not client.is_running(server["server_id"]):
+            self._say("its machine does not run any more, as after a restart of this computer; starting it")
+            client.start_machine(server["server_id"])
         return str(server["id"])
 
     def _made_by(self, client: Client, running: service.Service, job_id: str) -> str:
@@ -96,6 +99,9 @@ class Demo:
         if server["status"] != "ACTIVE":
             raise DemoFailed(f"the image server is {server['status']}, not ACTIVE")
         self._console.print(texts.server_table(server, client.address_of(server["instance_id"])))
+        if self._wishes.once and not client.is_running(server["server_id"]):
+            self._say("its machine does not run any more, so it has no screen to show")
+            return
         picture = client.screenshot(server_id)
         if not picture.startswith(PNG_SIGNATURE):
             raise DemoFailed("what the screenshot operation answered is no PNG picture")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +24,7 @@ except ImportError as error:
 
 ENDED = ("SUCCESS", "FAILED")
 PAUSE = 0.25
+STARTS_WITHIN = 120.0
 
 
 class Client:
@@ -76,6 +78,21 @@ class Client:
                 return
             time.sleep(PAUSE)
 
+    def is_running(self, app_server_id: str) -> bool:
+        """Whether the machine runs, as the cloud says now."""
+        shown = self._ask("show_server", workspace.ShowServerRequest(server_id=app_server_id))
+        return bool(shown["vm_status"] == "ACTIVE")
+
+    def start_machine(self, app_server_id: str) -> None:
+        """Start the machine, and wait until it runs."""
+        body = workspace.BatchStartServerReq(items=[app_server_id])
+        self._ask("batch_start_server", workspace.BatchStartServerRequest(body=body))
+        deadline = time.monotonic() + STARTS_WITHIN
+        while not self.is_running(app_server_id):
+            if time.monotonic() > deadline:
+                raise DemoFailed(f"the machine of app server {app_server_id} does not start")
+            time.sleep(PAUSE)
+
     def ports(self) -> list[dict[str, Any]]:
         """The addresses in use in the project's networks."""
         return list(json.loads(self._get(f"/v3/{self.project_id}/ports"))["ports"])
@@ -126,8 +143,18 @@ def _read(request: urllib.request.Request) -> bytes:
     try:
         with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - always http
             return bytes(answer.read())
+    except urllib.error.HTTPError as error:
+        raise DemoFailed(f"GET {request.selector} was refused: {error.code} {_message(error.read())}") from error
     except OSError as error:
         raise DemoFailed(f"GET {request.selector} failed: {error}") from error
+
+
+def _message(body: bytes) -> str:
+    """What a refusal says, or all of it when it is no refusal of ours."""
+    try:
+        return str(json.loads(body)["error_msg"])
+    except (ValueError, KeyError, TypeError):
+        return body.decode(errors="replace")
 
 
 def resource_of(job: dict[str, Any]) -> str:
