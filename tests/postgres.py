@@ -32,21 +32,31 @@ def unprivileged() -> dict[str, int]:
     raise RuntimeError("there is no user to run PostgreSQL as")
 
 
-class Postgres:
-    """The server; `fresh` makes a database of this version's schema."""
+def new_folder() -> Path:
+    """A folder for a server."""
+    # Not below pytest's folder, which only root can enter; and a socket's path must be short.
+    folder, user = Path(tempfile.mkdtemp(prefix="goldsmith-pg-")), unprivileged()
+    if user:
+        os.chown(folder, user["user"], user["group"])
+    return folder
 
-    def __init__(self) -> None:
+
+class Postgres:
+    """The server; `fresh` makes a database of this version's schema.
+
+    It may be given a folder of `new_folder`, options of initdb, and settings.
+    """
+
+    def __init__(self, folder: Path | None = None, *initdb: str, **settings: str) -> None:
         versions = sorted(PROGRAMS.glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
         if not versions:
             pytest.fail(f"there is no {PROGRAMS}/*/bin/initdb; scripts/setup test installs PostgreSQL")
         self._programs = versions[-1].parent
         self._user = unprivileged()
-        # Not below pytest's folder, which only root can enter; and a socket's path must be short.
-        self.folder = Path(tempfile.mkdtemp(prefix="goldsmith-pg-"))
-        if self._user:
-            os.chown(self.folder, self._user["user"], self._user["group"])
+        self.folder = folder or new_folder()
+        self._settings = settings
         self._numbers = count(1)
-        self._run("initdb", "-D", self.folder / "data", "-A", "trust", "-U", USER, "--no-sync", "-E", "UTF8")
+        self._run("initdb", "-D", self.folder / "data", "-A", "trust", "-U", USER, "--no-sync", "-E", "UTF8", *initdb)
         self.start()
         self._create("template", "template1")
         upgrade(self.url("template"))
@@ -54,12 +64,21 @@ class Postgres:
     def start(self, **settings: str) -> None:
         """Start it, and return when it can be used."""
         given = {"listen_addresses": "''", "unix_socket_directories": str(self.folder), "max_connections": "300"}
-        options = " ".join(f"-c {name}={value}" for name, value in (given | settings).items())
+        chosen = given | self._settings | settings
+        options = " ".join(f"-c {name}={value}" for name, value in chosen.items())
         self._run("pg_ctl", "-D", self.folder / "data", "-l", self.folder / "log", "-w", "-o", options, "start")
 
     def stop(self) -> None:
         """Stop it, whoever is connected."""
         self._run("pg_ctl", "-D", self.folder / "data", "-m", "immediate", "-w", "stop")
+
+    def is_running(self) -> bool:
+        """Whether the server has not given up; a disk that was full can end it."""
+        try:
+            self._run("pg_ctl", "-D", self.folder / "data", "status")
+        except subprocess.CalledProcessError:
+            return False
+        return True
 
     def remove(self) -> None:
         """Stop it for good."""

@@ -1,103 +1,172 @@
-"""What goes wrong: processes die, freeze past their lease, and the disk fills up, one evil at a time."""
+"""What goes wrong, one evil at a time; each goes on until it has had its effect, which is written down."""
 
 from __future__ import annotations
 
-import os
 import random
 import signal
-import subprocess
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
+from contextlib import suppress
+from typing import Any
 
-from tests.chaos.cast import History, Processes
+from tests.chaos.clients import History
+from tests.chaos.databases import Database
+from tests.chaos.processes import Processes
+from tests.service import until
 
 from goldsmith.clouds.simulated import Fault, World
 
 CALLS = ("create_port", "create_server", "start_server", "run_in_guest", "stop_server", "delete_server", "delete_port")
+ATTEMPTS = 20
+PATIENCE = 10.0
+"""Seconds an effect may take before the evil is tried again elsewhere."""
+Held = list[dict[str, Any]]
+
+
+def evils_on(database: str) -> set[str]:
+    """The evils that have to happen."""
+    known = {"kill -9 of a worker", "kill -9 of an API", "a worker frozen past its lease",
+             "an API frozen past a lease", "the cloud fails", "the disk is full"}  # fmt: skip
+    return known | ({"the database is stopped at once and started"} if database == "PostgreSQL" else set())
 
 
 class Nemesis(threading.Thread):
-    """Does evil until told to stop, and leaves everything running and every disk with room behind."""
+    """Does evil until told to stop, and every evil at least once; leaves everything running and the disk with room."""
 
     def __init__(
-        self, processes: Processes, history: History, over: threading.Event, seed: int, lease: float, *,
-        small_disk: bool,
-    ) -> None:  # fmt: skip
+        self, processes: Processes, database: Database, history: History, over: threading.Event, seed: int, lease: float
+    ) -> None:
         super().__init__(name="nemesis", daemon=True)
-        self._processes, self._history, self._over = processes, history, over
+        self._processes, self._database, self._history, self._over = processes, database, history, over
         self._dice, self._lease = random.Random(seed), lease
         self.done: Counter[str] = Counter()
-        self._evils: list[Callable[[], str]] = [
-            self._kill_worker, self._kill_worker, self._kill_api, self._freeze_worker, self._freeze_api, self._trouble,
-        ]  # fmt: skip
-        if small_disk:
-            self._evils.append(self._fill_disk)
+        self.crash: BaseException | None = None
+        self._evils: dict[str, Callable[[], str]] = {
+            "kill -9 of a worker": self._kill_worker,
+            "kill -9 of an API": self._kill_api,
+            "a worker frozen past its lease": self._freeze_worker,
+            "an API frozen past a lease": self._freeze_api,
+            "the cloud fails": self._trouble,
+            "the disk is full": self._fill_disk,
+            "the database is stopped at once and started": database.restart,
+        }
+        self._evils = {name: self._evils[name] for name in sorted(evils_on(database.name))}
 
     def run(self) -> None:
         """Every evil once, in any order, then by chance."""
-        first = self._dice.sample(self._evils, len(self._evils))
-        while not self._over.wait(self._dice.uniform(0.2, 0.8)):
-            evil = first.pop() if first else self._dice.choice(self._evils)
-            self._history.note(nemesis=evil.__name__.strip("_"))
-            self.done[evil()] += 1
-            for name in ("api", *self._processes.workers):
-                self._processes.start(name)
+        first = self._dice.sample(list(self._evils), len(self._evils))
+        try:
+            while first or not self._over.is_set():
+                name = first.pop() if first else self._dice.choice(list(self._evils))
+                self._do(name)
+                self._over.wait(self._dice.uniform(0.2, 0.8))
+        except BaseException as error:
+            self.crash = error
+            raise
+
+    def _do(self, name: str) -> None:
+        began, effect = time.time(), ""
+        for _ in range(ATTEMPTS):
+            effect = self._evils[name]()
+            self._processes.revive()
+            self._database.recover()
+            if effect:
+                break
+        self._history.note(nemesis=name, effect=effect, began=began, ended=time.time())
+        self.done[name] += bool(effect)
+
+    def _held(self, name: str) -> Held:
+        """The workflows that a process has leased."""
+        sql = "SELECT id, epoch FROM workflows WHERE state = 'running' AND owner LIKE"
+        return self._database.rows(f"{sql} '%#{self._processes.pid(name)}-%'")
+
+    def _were_taken(self, held: Held, seconds: float) -> bool:
+        """Whether others go on with all of them, within so many seconds."""
+        wanted = ", ".join(f"'{each['id']}'" for each in held)
+        known = {each["id"]: each["epoch"] for each in held}
+
+        def are_taken() -> bool:
+            found = self._database.rows(f"SELECT id, epoch, state FROM workflows WHERE id IN ({wanted})")
+            return all(row["epoch"] > known[row["id"]] for row in found)
+
+        with suppress(AssertionError):
+            return until(are_taken, seconds=seconds)
+        return False
+
+    def _catch_at_work(self) -> tuple[str, Held]:
+        """A worker that holds something, suspended; which one, and what. Nothing when none has anything to do."""
+        for name in self._dice.sample(self._processes.workers, len(self._processes.workers)):
+            self._processes.signal(name, signal.SIGSTOP)
+            held = self._held(name)
+            if held:
+                return name, held
+            self._processes.signal(name, signal.SIGCONT)
+        time.sleep(0.05)
+        return "", []
 
     def _kill_worker(self) -> str:
-        self._processes.kill(self._dice.choice(self._processes.workers))
-        return "kill -9 of a worker"
-
-    def _kill_api(self) -> str:
-        self._processes.kill("api")
-        return "kill -9 of the API"
-
-    def _freeze(self, name: str) -> None:
-        self._processes.signal(name, signal.SIGSTOP)
-        self._over.wait(self._lease * self._dice.uniform(1.2, 2.5))
-        self._processes.signal(name, signal.SIGCONT)
+        name, held = self._catch_at_work()
+        who = name and self._processes.who(name)
+        if not name or not self._processes.kill(name) or not self._were_taken(held, PATIENCE):
+            return ""
+        return f"others went on with {len(held)} of {who}"
 
     def _freeze_worker(self) -> str:
-        self._freeze(self._dice.choice(self._processes.workers))
-        return "a worker frozen past its lease"
+        name, held = self._catch_at_work()
+        if not name:
+            return ""
+        try:
+            taken = self._were_taken(held, PATIENCE)
+            self._over.wait(self._lease * self._dice.uniform(0, 1))
+        finally:
+            self._processes.signal(name, signal.SIGCONT)
+        return f"others went on with {len(held)} of {self._processes.who(name)}, which woke up" if taken else ""
+
+    def _kill_api(self) -> str:
+        name = self._dice.choice(self._processes.apis)
+        who = self._processes.who(name)
+        is_killed = self._processes.kill(name)
+        return f"{who} was dead" if is_killed and not self._processes.answers(name) else ""
 
     def _freeze_api(self) -> str:
-        self._freeze("api")
-        return "the API frozen past its lease"
+        name = self._dice.choice(self._processes.apis)
+        self._processes.signal(name, signal.SIGSTOP)
+        try:
+            answered = self._processes.answers(name, seconds=1)
+            self._over.wait(self._lease * self._dice.uniform(1, 2))
+        finally:
+            self._processes.signal(name, signal.SIGCONT)
+        return "" if answered else f"{self._processes.who(name)} did not answer"
 
     def _trouble(self) -> str:
         call, at = self._dice.choice(CALLS), self._dice.choice(("before", "after"))
-        error = self._dice.choice(("again", "refused", "crash"))
+        fault = Fault(call, at=at, error=self._dice.choice(("again", "refused", "crash")))  # type: ignore[arg-type]
         with World(self._processes.folder) as world:
-            world.inject(Fault(call, at=at, error=error))  # type: ignore[arg-type]
-        return "the cloud fails"
+            before = world.fired().get(fault, 0)
+            world.inject(fault)
+            with suppress(AssertionError):
+                until(lambda: world.fired()[fault] > before, seconds=PATIENCE)
+                return f"{fault.call} {fault.at} {fault.error}"
+        return ""
 
     def _fill_disk(self) -> str:
-        balloon = self._processes.folder / "balloon"
-        with balloon.open("wb", buffering=0) as file:
-            try:
-                while True:
-                    file.write(bytes(65536))
-            except OSError:
-                pass
-        self._over.wait(self._dice.uniform(0.5, 2.0))
-        balloon.unlink()
-        return "the disk is full"
+        disk, known = self._database.disk, len(self._database.log())
 
+        def shows() -> bool:
+            disk.fill()
+            return self._database.sign_of_full_disk in self._database.log()[known:]
 
-class SmallDisk:
-    """A folder on a disk of its own that is soon full, where we may mount one; else just a folder."""
-
-    def __init__(self, folder: Path, mib: int = 96) -> None:
-        self.folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
-        command = ["mount", "-t", "tmpfs", "-o", f"size={mib}m,mode=700", "goldsmith-chaos", str(folder)]
-        self.is_small = os.geteuid() == 0 and subprocess.run(command, capture_output=True, check=False).returncode == 0
-
-    def __enter__(self) -> SmallDisk:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self.is_small:
-            subprocess.run(["umount", str(self.folder)], check=True)
+        effect = ""
+        try:
+            with suppress(AssertionError):
+                until(shows, seconds=2 * PATIENCE)
+                effect = disk.description
+            until_when = time.monotonic() + self._dice.uniform(0.2, 1.5)
+            while time.monotonic() < until_when:
+                disk.fill()
+                self._over.wait(0.05)
+        finally:
+            disk.empty()
+        return effect

@@ -186,10 +186,13 @@ class World:
         ).fetchall()
         return [PortRecord(*row) for row in rows]
 
-    def calls(self) -> Sequence[CallRecord]:
-        """The latest calls (20,000 at least), oldest first; calls that only read are not kept."""
+    def calls(self, *, after: int = 0) -> Sequence[CallRecord]:
+        """The latest calls (20,000 at least), those with a `seq` above `after`, oldest first; calls that only read
+        are not kept.
+        """
         rows = self._db.execute(
-            "SELECT seq, at, process, call, subject, key, outcome, fault FROM calls ORDER BY seq"
+            "SELECT seq, at, process, call, subject, key, outcome, fault FROM calls WHERE seq > ? ORDER BY seq",
+            (after,),
         ).fetchall()
         return [CallRecord(*row) for row in rows]
 
