@@ -164,9 +164,10 @@ def _sqlite_record(connection: sqlite3.Connection) -> Iterator[str]:
     for table in WATCHED:
         names = [row[1] for row in connection.execute(f"PRAGMA table_info({table})") if row[1] not in BULKY]
 
-        new, old = (f"json_object({', '.join(pairs)})" for pairs in (
-            [f"'{name}', {row}.{name}" for name in names] for row in ("new", "old")
-        ))
+        new, old = (
+            f"json_object({', '.join(pairs)})"
+            for pairs in ([f"'{name}', {row}.{name}" for name in names] for row in ("new", "old"))
+        )
         changed = " OR ".join(f"old.{name} IS NOT new.{name}" for name in names if name != "lease_until")
         for op, before, after, when in (
             ("INSERT", "NULL", new, "1"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import random
 import subprocess
 import sys
@@ -109,24 +110,15 @@ def chaos(folder: Path, seconds: float, *, seed: int, database: str = "postgres"
 
 def _found(data_dir: Path, place: Database) -> None:
     """Make data folder and database, with a small quota, and watch every change from then on."""
-    settings = Service(data_dir, **place.settings("init")).settings
-    subprocess.run(
-        [PROGRAM, "init", "--data-dir", data_dir], check=True, capture_output=True, env=_environment(settings)
-    )
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("GOLDSMITH_")}
+    command = [PROGRAM, "init", "--data-dir", data_dir]
+    subprocess.run(command, check=True, capture_output=True, env=clean | place.settings("init"))
     text = default_text().replace("INSTANCES = 100000", f"INSTANCES = {LIMITS.servers}", 1)
     (data_dir / FILE_NAME).write_text(text)
     place.watch()
 
 
-def _environment(settings: dict[str, str]) -> dict[str, str]:
-    import os
-
-    return {name: value for name, value in os.environ.items() if not name.startswith("GOLDSMITH_")} | settings
-
-
-def _act(
-    processes: Processes, place: Database, history: History, seconds: float, seed: int, clients: int
-) -> list[str]:
+def _act(processes: Processes, place: Database, history: History, seconds: float, seed: int, clients: int) -> list[str]:
     over, calm = threading.Event(), threading.Event()
     nemesis = Nemesis(processes, place, history, calm, seed, LEASE)
     cast = [Client(number, processes, history, over, seed) for number in range(clients)]
@@ -154,7 +146,8 @@ def lines(report: Report) -> Iterator[str]:
     yield f"jobs    {dict(sorted(report.jobs().items()))}"
     yield f"evils   {dict(sorted(evils.items()))}"
     yield f"disk    {report.disk}"
-    yield f"record  {len(record.changes)} changes, {len(record.calls)} calls of the cloud, {takeovers(record)} takeovers"
+    yield f"record  {len(record.changes)} changes of rows, {len(record.calls)} calls of the cloud"
+    yield f"leases  {takeovers(record)} were taken over when they had ended"
     yield from (f"PROBLEM {each}" for each in report.problems[:50])
     yield f"{len(report.problems)} problems" if report.problems else "everything holds"
 
