@@ -19,7 +19,7 @@ from pathlib import Path
 
 from harness import Result
 
-BENCHMARKS = ("creates", "memory", "decisions", "policies", "reads", "claims", "boots")
+BENCHMARKS = ("creates", "memory", "decisions", "policies", "reads", "claims", "engines", "boots")
 
 
 def main() -> None:
