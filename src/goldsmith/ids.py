@@ -5,10 +5,11 @@ An id holds the milliseconds since 2020 (43 bits), a node (8 bits) and a sequenc
 
 from __future__ import annotations
 
+import os
 import secrets
 import threading
 import time
-import uuid
+from collections import deque
 
 EPOCH_MS = 1_577_836_800_000
 """2020-01-01T00:00:00Z."""
@@ -38,6 +39,29 @@ class Snowflakes:
             return str(floor)
 
 
+_drawn: deque[bytes] = deque()
+_DRAWN_AT_ONCE = 256
+os.register_at_fork(after_in_child=_drawn.clear)
+
+
+def new_hex() -> str:
+    """A random UUID as 32 hexadecimal digits.
+
+    Randomness is drawn for many at once: a call of the system lets go of the interpreter, and then has to wait for it.
+    """
+    while True:
+        try:
+            octets = bytearray(_drawn.popleft())
+        except IndexError:
+            block = os.urandom(16 * _DRAWN_AT_ONCE)
+            _drawn.extend(block[start : start + 16] for start in range(0, len(block), 16))
+            continue
+        octets[6] = octets[6] & 0x0F | 0x40
+        octets[8] = octets[8] & 0x3F | 0x80
+        return octets.hex()
+
+
 def new_uuid() -> str:
-    """A random UUID with hyphens."""
-    return str(uuid.uuid4())
+    """The same with hyphens."""
+    found = new_hex()
+    return f"{found[:8]}-{found[8:12]}-{found[12:16]}-{found[16:20]}-{found[20:]}"

@@ -6,11 +6,13 @@ operation, method, path, status, duration and request id.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 import logging
 import sys
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, TextIO
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.process_collector import ProcessCollector
@@ -61,9 +63,41 @@ class JsonLines(logging.Formatter):
         return json.dumps(entry, ensure_ascii=False)
 
 
+class Together(logging.StreamHandler[TextIO]):
+    """Writes the lines of one turn of the event loop at once, from warnings on immediately.
+
+    A line a request, each written by itself, would take longer than all of its authentication: every write lets go of
+    the interpreter and has to wait for it.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        self._waiting: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Take a line."""
+        self._waiting.append(self.format(record) + self.terminator)
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            loop = None
+        if loop is None or record.levelno >= logging.WARNING:
+            self.flush()
+        elif len(self._waiting) == 1:
+            loop.call_soon(self.flush)
+
+    def flush(self) -> None:
+        """Write what is waiting."""
+        with self.lock or contextlib.nullcontext():
+            lines, self._waiting = "".join(self._waiting), []
+            if lines:
+                self.stream.write(lines)
+            super().flush()
+
+
 def start_logging(level: str, style: Literal["text", "json"]) -> None:
     """Send goldsmith's own log to standard error at `level`; libraries only from warnings on."""
-    handler = logging.StreamHandler(sys.stderr)
+    handler = Together(sys.stderr)
     text = logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
     handler.setFormatter(JsonLines() if style == "json" else text)
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import re
 import time
-import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
@@ -21,6 +20,7 @@ from goldsmith.http.operations import Operation
 from goldsmith.http.paths import Paths
 from goldsmith.http.rendering import render
 from goldsmith.http.routes import MAX_BODY, Gate, OperationRoute, declared_size
+from goldsmith.ids import new_hex
 
 log = logging.getLogger("goldsmith.access")
 
@@ -135,7 +135,7 @@ class Envelope:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = uuid.uuid4().hex
+        request_id = new_hex()
         scope["goldsmith.request_id"] = request_id
         security_headers = TLS_HEADERS if scope["scheme"] == "https" else SECURITY_HEADERS
         started, status = time.perf_counter(), 500

@@ -9,11 +9,13 @@ from __future__ import annotations
 import functools
 import inspect
 import json
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, get_args, get_origin
 
 import fastapi
 from fastapi.openapi.utils import get_openapi
+from pydantic.warnings import UnsupportedFieldAttributeWarning
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -62,8 +64,11 @@ SCHEMES = {
 
 def document(operations: Sequence[Operation], *, title: str, version: str) -> dict[str, Any]:
     """The OpenAPI 3.1 document of all operations."""
-    routes = _described(operations).routes
-    found = get_openapi(title=title, version=version, openapi_version="3.1.0", routes=routes)
+    with warnings.catch_warnings():
+        # FastAPI ignores it itself where it makes its fields, but models that are built late warn later.
+        warnings.simplefilter("ignore", UnsupportedFieldAttributeWarning)
+        routes = _described(operations).routes
+        found = get_openapi(title=title, version=version, openapi_version="3.1.0", routes=routes)
     found["info"]["license"] = {"name": "Apache-2.0", "identifier": "Apache-2.0"}
     components = found.setdefault("components", {})
     for name in ("HTTPValidationError", "ValidationError"):

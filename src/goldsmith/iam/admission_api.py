@@ -89,13 +89,12 @@ class Admission:
     ) -> Decision:
         """The decision on the first resource that is refused, else on the last; its context then has the facts."""
         caller, project = call.caller, project_of(call)
-        decision, plain = None, dict(context)
+        decision, plain = None, dict(context) if len(resources) > 1 else context
         for resource in resources or (None,):
             names = [self.urn(call, resource)] if resource is not None else []
             facts = _facts_of(resource)
-            decision = policies.decide(
-                Request(action, names, plain | facts, project, caller.is_root), caller.session_policy
-            )
+            known = plain | facts if facts else plain
+            decision = policies.decide(Request(action, names, known, project, caller.is_root), caller.session_policy)
             if not decision.allowed:
                 context.update(facts)
                 break
@@ -147,18 +146,20 @@ class Admission:
         context: Context = {
             "g:CurrentTime": wire_time(self._iam.now_ms()),
             **facts_of(caller, self._region),
-            "g:ProjectName": project_name,
-            "g:SourceIp": call.source_ip,
-            "g:SecureTransport": str(call.is_secure).lower(),
-            "g:UserAgent": call.user_agent,
-            "g:Referer": call.referer,
+            "g:SecureTransport": "true" if call.is_secure else "false",
         }
+        for key, value in (
+            ("g:ProjectName", project_name), ("g:SourceIp", call.source_ip), ("g:UserAgent", call.user_agent),
+            ("g:Referer", call.referer),
+        ):  # fmt: skip
+            if value:
+                context[key] = value
         if caller.token is not None:
             context["g:TokenIssueTime"] = wire_time(caller.token.issued_at)
         if touched.request_tags:
             context["g:TagKeys"] = list(touched.request_tags)
-            context |= {f"g:RequestTag/{key}": value for key, value in touched.request_tags.items()}
-        return {key: value for key, value in context.items() if value != ""}
+            context |= {f"g:RequestTag/{key}": value for key, value in touched.request_tags.items() if value}
+        return context
 
     def _refusal(
         self, call: Call, decision: Decision, context: Mapping[str, Any], *, needed_on: str | None = None

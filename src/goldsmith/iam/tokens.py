@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import logging
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from uuid import uuid4
 
@@ -25,6 +27,8 @@ FILE_NAME = "token.keys"
 LIFE_MS = 24 * 3600 * 1000
 LOGIN, SECURITY = b"\x01", b"\x02"
 """First byte inside the box: what it is. A security token of a temporary key is no good as a token."""
+REMEMBERED = 4096
+"""Good tokens that are not decrypted again; whether they are over or revoked is looked at every time."""
 LONGEST = 4096
 """No token of ours is near this length; longer ones are refused before any cryptography."""
 
@@ -54,8 +58,12 @@ class Token:
 
 def wire_time(milliseconds: int) -> str:
     """ISO 8601 with six fraction digits and `Z` (contract: authentication, section 2)."""
-    moment = datetime.fromtimestamp(milliseconds / 1000, UTC).replace(microsecond=milliseconds % 1000 * 1000)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return f"{_second(milliseconds // 1000)}.{milliseconds % 1000:03}000Z"
+
+
+@lru_cache(maxsize=1024)
+def _second(since_1970: int) -> str:
+    return datetime.fromtimestamp(since_1970, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 class Tokens:
@@ -65,6 +73,7 @@ class Tokens:
         self._path = path
         self._fernet: MultiFernet = read_key_file(path)
         self._seen = _mark(path)
+        self._opened: OrderedDict[str, Token] = OrderedDict()
 
     def mint(
         self,
@@ -101,7 +110,11 @@ class Tokens:
 
     def read(self, text: str, now: int) -> Token:
         """The token behind `text`; raises `errors.UNAUTHENTICATED` when it is not ours or is over."""
-        token = self.open(text)
+        token = self._opened.get(text)
+        if token is None:
+            token = self._opened[text] = self.open(text)
+            if len(self._opened) > REMEMBERED:
+                self._opened.popitem(last=False)
         if token.expires_at <= now:
             raise refused(f"token expires, expires_at: {token.expires_text}")
         return token
@@ -125,6 +138,7 @@ class Tokens:
             if mark == self._seen:
                 return False
             self._fernet, self._seen = read_key_file(self._path), mark
+            self._opened.clear()
         except (OSError, KeyFileProblem):
             log.exception("going on with the token keys read before")
             return False

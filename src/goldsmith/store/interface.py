@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
-from typing import Any, Protocol, TypeVar
+from operator import itemgetter
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from pydantic_core import to_json
 from sqlalchemy import Dialect, Executable
@@ -29,6 +30,17 @@ class Again(Exception):
     """The database has ended the transaction by itself, and it will be run again: let this pass."""
 
 
+class Compiled(NamedTuple):
+    """SQL text, the parameters that are part of the statement itself, and how a driver gets all of them.
+
+    `in_order` picks the values from a dictionary for a dialect whose parameters have no names in the text.
+    """
+
+    sql: str
+    bound: dict[str, Any]
+    in_order: Callable[[Parameters], tuple[Any, ...]]
+
+
 class Prepared:
     """A statement compiled once per dialect; run it with `Tx.run(prepared, {...})`."""
 
@@ -36,10 +48,10 @@ class Prepared:
 
     def __init__(self, statement: Executable) -> None:
         self.statement = statement
-        self._compiled: dict[str, tuple[str, dict[str, Any]]] = {}
+        self._compiled: dict[str, Compiled] = {}
 
-    def sql(self, dialect: Dialect) -> tuple[str, dict[str, Any]]:
-        """SQL text and the parameters that are part of the statement itself."""
+    def compiled(self, dialect: Dialect) -> Compiled:
+        """The statement for this dialect."""
         known = self._compiled.get(dialect.name)
         if known is None:
             known = self._compiled[dialect.name] = compile_statement(self.statement, dialect)
@@ -56,15 +68,21 @@ def document(value: Any) -> str:
     return to_json(value).decode()
 
 
-def compile_statement(statement: Executable, dialect: Dialect) -> tuple[str, dict[str, Any]]:
-    """SQL text and bound values of `statement`, with `IN` lists written out."""
+def compile_statement(statement: Executable, dialect: Dialect) -> Compiled:
+    """The statement for a dialect, with `IN` lists written out."""
     assert isinstance(statement, ClauseElement)
     compiled = statement.compile(dialect=dialect)
     assert isinstance(compiled, SQLCompiler)
     required = {name for name, bind in compiled.binds.items() if bind.required}
     expanded = compiled.construct_expanded_state(dict.fromkeys(required), escape_names=False)
     given = {name: value for name, value in expanded.parameters.items() if name not in required}
-    return expanded.statement, given
+    return Compiled(expanded.statement, given, _picker(expanded.positiontup or ()))
+
+
+def _picker(names: Sequence[str]) -> Callable[[Parameters], tuple[Any, ...]]:
+    if len(names) > 1:
+        return itemgetter(*names)
+    return lambda values: tuple(values[name] for name in names)
 
 
 class Tx(Protocol):

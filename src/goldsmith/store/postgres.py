@@ -83,9 +83,9 @@ class PostgresTx:
 
     def _execute(self, statement: Prepared | Executable, parameters: Parameters) -> psycopg.Cursor[dict[str, Any]]:
         if isinstance(statement, Prepared):
-            sql, bound = statement.sql(_DIALECT)
+            sql, bound, _ = statement.compiled(_DIALECT)
         else:
-            sql, bound = compile_statement(statement, _DIALECT)
+            sql, bound, _ = compile_statement(statement, _DIALECT)
         return self._send(sql, {**bound, **parameters})
 
     def _send(self, sql: str, parameters: Any) -> psycopg.Cursor[dict[str, Any]]:

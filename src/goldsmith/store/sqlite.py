@@ -35,7 +35,8 @@ CHECKPOINT_PAGES = 8192
 that changed often meanwhile is copied once."""
 STATEMENTS = 512
 """Prepared statements kept by a connection; all of goldsmith's own fit."""
-_DIALECT = SQLiteDialect(paramstyle="named")
+_DIALECT = SQLiteDialect(paramstyle="qmark")
+"""Without names in the text: to look one up, the driver would let go of the interpreter, and wait to get it back."""
 _NOTHING: dict[str, Any] = {}
 
 
@@ -72,12 +73,12 @@ class SqliteTx:
 
     def _execute(self, statement: Prepared | Executable, parameters: Parameters) -> sqlite3.Cursor:
         if isinstance(statement, Prepared):
-            sql, bound = statement.sql(_DIALECT)
+            sql, bound, in_order = statement.compiled(_DIALECT)
         else:
-            sql, bound = compile_statement(statement, _DIALECT)
+            sql, bound, in_order = compile_statement(statement, _DIALECT)
         values: Mapping[str, Any] = {**bound, **parameters} if bound else parameters
         try:
-            return self._connection.execute(sql, values)
+            return self._connection.execute(sql, in_order(values))
         except sqlite3.IntegrityError as error:
             if "UNIQUE" in str(error) or "PRIMARY KEY" in str(error):
                 raise Duplicate(str(error)) from error
