@@ -68,14 +68,14 @@ class Server:
         )  # fmt: skip
         return http_request(method, target, headers, payload)
 
-    def call(self, method: str, target: str, body: Any = None) -> Any:
+    def call(self, method: str, target: str, body: Any = None, *, expected: int = 200) -> Any:
         """Send one signed request; what was answered, which must be a success."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=60) as connection:
             connection.sendall(self.signed(method, target, body))
             answer = http.client.HTTPResponse(connection, method=method)
             answer.begin()
             content = answer.read()
-        if answer.status != 200:
+        if answer.status != expected:
             raise RuntimeError(f"{method} {target}: {answer.status} {content[:400]!r}")
         return json.loads(content)
 

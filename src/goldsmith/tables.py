@@ -11,6 +11,7 @@ from goldsmith.images import models as images
 from goldsmith.jobs import models as jobs
 from goldsmith.networks import models as networks
 from goldsmith.server_groups import models as server_groups
+from goldsmith.store.schema import complete_partial_indexes
 from goldsmith.tenancy import models as tenancy
 from goldsmith.workflows import models as workflows
 
@@ -18,3 +19,5 @@ __all__ = [
     "app_groups", "app_servers", "audit", "enterprise_projects", "events", "iam", "image_servers", "images", "jobs",
     "networks", "server_groups", "tenancy", "workflows",
 ]  # fmt: skip
+
+complete_partial_indexes()

@@ -172,3 +172,19 @@ async def test_only_a_few_passwords_are_checked_at_once_and_a_flood_is_refused(
     release.set()
     assert all(await asyncio.gather(*checks))
     assert most == 2
+
+
+def test_a_token_that_was_read_before_ends_when_it_is_over_all_the_same(keys: Path) -> None:
+    tokens = Tokens(keys)
+    text, made = tokens.mint(user_id="u", domain_id="d", project_id="p", methods=["password"], now=NOW)
+    assert tokens.read(text, NOW) == tokens.read(text, NOW) == made
+    with pytest.raises(ServiceError, match="token expires"):
+        tokens.read(text, made.expires_at)
+
+
+def test_only_so_many_tokens_are_remembered(keys: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("goldsmith.iam.tokens.REMEMBERED", 2)
+    tokens = Tokens(keys)
+    made = [tokens.mint(user_id=str(n), domain_id="d", project_id="p", methods=[], now=NOW) for n in range(5)]
+    assert [tokens.read(text, NOW) for text, _ in made * 2] == [token for _, token in made * 2]
+    assert len(tokens._opened) == 2

@@ -5,9 +5,10 @@ Several sub jobs may follow the same workflow: whoever asks for the deletion of 
 already gets a job of their own that ends with the first.
 """
 
-from sqlalchemy import Column, ForeignKey, Index, Table, text
+from sqlalchemy import Column, ForeignKey, Index, Table
 
 from goldsmith.store import Integer, Text, metadata
+from goldsmith.store.schema import partial_index
 
 jobs = Table(
     "jobs",
@@ -25,8 +26,7 @@ jobs = Table(
     Column("enterprise_project_id", Text),
 )
 Index("ix_jobs_list", jobs.c.project_id, jobs.c.job_type, jobs.c.id)
-Index("ix_jobs_running", jobs.c.user_id, sqlite_where=text("status = 'RUNNING'"),
-      postgresql_where=text("status = 'RUNNING'"))  # fmt: skip
+partial_index("ix_jobs_running", jobs.c.user_id, where="status = 'RUNNING'")
 
 sub_jobs = Table(
     "sub_jobs",

@@ -5,8 +5,10 @@ JSON text. So a statement compiled once can be handed to any database driver wit
 same on every database: integers have 64 bits, and text is compared and sorted byte by byte.
 """
 
+from typing import Any
+
 import sqlalchemy
-from sqlalchemy import BigInteger, MetaData
+from sqlalchemy import BigInteger, Column, Index, MetaData, text
 
 Integer = BigInteger().with_variant(sqlalchemy.Integer(), "sqlite")
 Text = sqlalchemy.Text().with_variant(sqlalchemy.Text(collation="C"), "postgresql")
@@ -18,3 +20,19 @@ metadata = MetaData(
         "pk": "pk_%(table_name)s",
     }
 )
+
+
+def partial_index(name: str, *columns: Column[Any], where: str) -> None:
+    """An index of the rows for which `where` holds."""
+    Index(name, *columns, sqlite_where=text(where), info={"where": where})
+
+
+def complete_partial_indexes() -> None:
+    """Say the same to PostgreSQL, for whoever makes or compares tables.
+
+    Apart, since SQLAlchemy imports all it has for a database as soon as one of its options is named.
+    """
+    for table in metadata.tables.values():
+        for index in table.indexes:
+            if "where" in index.info:
+                index.dialect_options["postgresql"]["where"] = text(index.info["where"])

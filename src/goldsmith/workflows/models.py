@@ -6,9 +6,10 @@ undone) or kept (failed, nothing undone, may be resumed).
 `epoch` grows with every claim: a worker whose epoch is old has lost the workflow and writes nothing more.
 """
 
-from sqlalchemy import Column, ForeignKey, Index, Table, text
+from sqlalchemy import Column, ForeignKey, Index, Table
 
 from goldsmith.store import Integer, Text, metadata
+from goldsmith.store.schema import partial_index
 
 workflows = Table(
     "workflows",
@@ -34,14 +35,10 @@ workflows = Table(
     Column("created_at", Integer, nullable=False),
     Column("ended_at", Integer),
 )
-Index("ix_workflows_queued", workflows.c.run_at, sqlite_where=text("state = 'queued'"),
-      postgresql_where=text("state = 'queued'"))  # fmt: skip
-Index("ix_workflows_running", workflows.c.lease_until, sqlite_where=text("state = 'running'"),
-      postgresql_where=text("state = 'running'"))  # fmt: skip
-Index("ix_workflows_turn", workflows.c.project_id, workflows.c.run_at, sqlite_where=text("state = 'queued'"),
-      postgresql_where=text("state = 'queued'"))  # fmt: skip
-Index("ix_workflows_permit", workflows.c.permit, sqlite_where=text("permit <> ''"),
-      postgresql_where=text("permit <> ''"))  # fmt: skip
+partial_index("ix_workflows_queued", workflows.c.run_at, where="state = 'queued'")
+partial_index("ix_workflows_running", workflows.c.lease_until, where="state = 'running'")
+partial_index("ix_workflows_turn", workflows.c.project_id, workflows.c.run_at, where="state = 'queued'")
+partial_index("ix_workflows_permit", workflows.c.permit, where="permit <> ''")
 Index("ix_workflows_subject", workflows.c.subject)
 
 workflow_steps = Table(
