@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from uuid import uuid4
 
 from sqlalchemy import insert
+from starlette.routing import BaseRoute
 
 from goldsmith.app import House, open_house
 from goldsmith.iam.models import grants, policies, users
@@ -102,6 +103,10 @@ class Place:
 
         with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
             runner.run(main())
+
+    def routes(self) -> Sequence[BaseRoute]:
+        """Everything that is served."""
+        return self._app._app.routes  # type: ignore[attr-defined, no-any-return]
 
     def do(self, work: Coroutine[Any, Any, T]) -> T:
         """Run it in the service's loop."""

@@ -6,6 +6,7 @@ import pytest
 
 from goldsmith import docs
 from goldsmith.http.operations import Access
+from goldsmith.http.routes import OperationRoute
 from goldsmith.iam.policies import system
 from tests.permissions.expectations import REFUSED_BY_HANDLERS, Verdict, filters, verdict_of, with_system_policy
 from tests.permissions.personas import PERSONAS, World, shown
@@ -15,6 +16,34 @@ from tests.permissions.things import GATE_ONLY, names_something, send
 def test_the_table_is_everything_that_is_declared_anywhere(world: World) -> None:
     assert {each.name for each in world.table} == {each.name for each in docs.operations()}
     assert len({each.name for each in world.table}) == len(world.table)
+
+
+def test_nothing_is_served_beside_the_table(world: World) -> None:
+    routes = world.place.routes()
+    assert {each.path for each in routes if not isinstance(each, OperationRoute)} == BESIDE_THE_TABLE
+    served = sorted(each.operation.name for each in routes if isinstance(each, OperationRoute))
+    assert served == sorted(each.name for each in world.table)
+
+
+BESIDE_THE_TABLE = {"/openapi.json", "/healthz", "/readyz", "/metrics"}
+
+
+def test_who_needs_no_permission_is_meant_to(world: World) -> None:
+    """An operation whose action was forgotten would be let in for everybody with a credential."""
+    assert {each.name for each in world.table if each.action is None} == set(WITHOUT_ACTION)
+    assert [each.name for each in world.table if each.is_public] == ["KeystoneCreateToken"]
+
+
+WITHOUT_ACTION = {
+    "KeystoneCreateToken": "the login itself",
+    "KeystoneValidateToken": "whoever has a token's text could use it",
+    "KeystoneRevokeToken": "one's own token; the root user ends those of others",
+    "KeystoneUpdateUserPassword": "one's own password",
+    "CreateTemporaryAccessKeyByToken": "one's own rights, or fewer",
+    "KeystoneListAuthDomains": "the caller's own account",
+    "KeystoneListAuthProjects": "clients look their project up by the region's name",
+    "KeystoneListProjects": "clients look their project up by the region's name",
+}
 
 
 @pytest.mark.parametrize("name", PERSONAS)
