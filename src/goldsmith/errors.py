@@ -68,7 +68,7 @@ class ErrorKind:
 
 
 class ServiceError(Exception):
-    """A refusal on its way to the client."""
+    """A refusal on its way to the client. `is_repeated` marks one of a row whose first has just been put on record."""
 
     def __init__(
         self,
@@ -83,6 +83,7 @@ class ServiceError(Exception):
         self.details = details
         self.headers = headers or {}
         self.extras: dict[str, str] = {}
+        self.is_repeated = False
 
 
 CATALOGUE: dict[str, ErrorKind] = {}

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from tests.database import rows
 from tests.service import PROJECT, Service, leftovers
 
 from goldsmith.errors import ServiceError
@@ -64,6 +65,21 @@ def test_nobody_takes_out_of_the_bucket_of_another() -> None:
     buckets = Buckets(1, 1, Clock())
 
     assert [waits(buckets, key) for key in "aabb"] == [0, 1, 0, 1]
+
+
+def test_one_refusal_a_minute_goes_on_record() -> None:
+    clock = Clock()
+    buckets = Buckets(0.001, 1, clock, size=2)
+
+    def is_repeated(key: str) -> bool:
+        with pytest.raises(ServiceError) as caught:
+            buckets.take(key)
+        return caught.value.is_repeated
+
+    assert [waits(buckets, key) > 0 for key in "ab"] == [False, False]
+    assert [is_repeated(key) for key in "aaba"] == [False, True, False, True]
+    clock.now += 60
+    assert [is_repeated(key) for key in "ab"] == [False, False]
 
 
 def test_a_rate_of_zero_is_no_limit() -> None:
@@ -138,6 +154,11 @@ def test_limits_in_their_order(limited: Service) -> None:
         return httpx.get(limited.endpoint + LIST, headers={"X-Auth-Token": token}).status_code
 
     assert [by(tokens[number % 2]) for number in range(13)] == [200] * 12 + [429]
+
+    # Of each, one refusal is on record, however many came.
+    assert [by(tokens[0]) for _ in range(3)] == [429] * 3
+    noted = rows(limited.data_dir, "SELECT credential_kind FROM audit_records WHERE status = 429 ORDER BY sequence")
+    assert [row["credential_kind"] for row in noted] == ["", "access_key", "token"]
 
 
 def test_logins_are_limited_before_the_password_is_looked_at(limited: Service) -> None:

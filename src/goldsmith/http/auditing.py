@@ -1,8 +1,9 @@
 """What a request leaves in the audit trail: gathered here, written by the `Trail` that is handed in.
 
 Every write leaves one entry, in the transaction of its change; so does every refusal for reasons of identity or
-permission, and every write that fails or changes nothing, in a transaction of its own. A request whose entry cannot
-be written fails with 503. Bodies, queries, messages, passwords and tokens are never part of an entry.
+permission, and every write that fails or changes nothing, in a transaction of its own. Of refusals
+because of the rate, one a minute and client does. A request whose entry cannot be written fails with 503. Bodies,
+queries, messages, passwords and tokens are never part of an entry.
 """
 
 from __future__ import annotations
@@ -147,7 +148,7 @@ class Witness:
         """The request failed; returns what to answer, which is another failure when no entry can be left."""
         status = failure.kind.status
         is_refusal = status in REFUSALS
-        if self._trail is None or not (is_refusal or self._is_of_interest):
+        if self._trail is None or failure.is_repeated or not (is_refusal or self._is_of_interest):
             return failure
         try:
             entry = self._entry(REFUSED if is_refusal else FAILED, status, failure)

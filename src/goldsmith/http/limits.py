@@ -33,6 +33,7 @@ log = logging.getLogger("goldsmith.access")
 REMEMBERED = 16384
 """Buckets kept of each kind; beyond it the one longest unused is forgotten, which makes it full again."""
 
+QUIET_SECONDS = 60.0
 MAX_URL = 16 * 1024
 MAX_HEAD = 64 * 1024
 MAX_FIELDS = 100
@@ -62,6 +63,7 @@ class Buckets:
         self._clock = clock
         self._size = size
         self._full_at: OrderedDict[str, float] = OrderedDict()
+        self._quiet_until: OrderedDict[str, float] = OrderedDict()
 
     @property
     def is_off(self) -> bool:
@@ -81,11 +83,22 @@ class Buckets:
             full_at = now
         wait = full_at - now - self._room
         if wait > 0:
-            raise errors.TOO_MANY_REQUESTS.error(headers={"Retry-After": str(max(1, math.ceil(wait)))})
+            raise self._refusal(key, now, wait)
         self._full_at[key] = full_at + self._interval
         self._full_at.move_to_end(key)
         if len(self._full_at) > self._size:
             self._full_at.popitem(last=False)
+
+    def _refusal(self, key: str, now: float, wait: float) -> ServiceError:
+        """The refusal: one a minute goes on record, or a flood of requests would become a flood of records."""
+        error = errors.TOO_MANY_REQUESTS.error(headers={"Retry-After": str(max(1, math.ceil(wait)))})
+        error.is_repeated = now < self._quiet_until.get(key, now)
+        if not error.is_repeated:
+            self._quiet_until[key] = now + QUIET_SECONDS
+            self._quiet_until.move_to_end(key)
+            if len(self._quiet_until) > self._size:
+                self._quiet_until.popitem(last=False)
+        return error
 
 
 class RateLimits:
