@@ -55,6 +55,7 @@ def test_a_kept_failure_is_retried_from_its_failed_step(new_service_on_each: typ
     assert service.call("GET", service.servers(f"/{server_id}")).json()["status"] == "ERROR"
     with World(service.data_dir) as world:
         (machine,) = world.servers()
+    assert service.call("GET", service.servers(f"/{server_id}/actions/screenshot")).status_code == 200
     assert action(service, job["id"], "retry") == (200, {})
     job = service.wait(job["id"])
     assert job["status"] == "SUCCESS"

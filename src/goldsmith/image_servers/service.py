@@ -341,7 +341,8 @@ class ImageServers:
     def machine_of(self, tx: Tx, project_id: str, server_id: str) -> str:
         """The cloud's id of the machine; raises NotFound, or Conflict when there is none (yet)."""
         row = self.require(tx, project_id, server_id)
-        if row["status"] in {Status.ERROR, Status.DELETING}:
+        is_kept = row["status"] == Status.ERROR and row["server_group_id"]
+        if row["status"] in {Status.ERROR, Status.DELETING} and not is_kept:
             raise errors.CONFLICT.error(f"The image server is {row['status']}: it has no machine.")
         machine: str = json.loads(row["spec"])["instance_id"]
         return machine
