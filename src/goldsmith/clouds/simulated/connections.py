@@ -41,8 +41,10 @@ class Connections:
         if self._here is not None:
             return
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="simulated-cloud")
-        self._here = ledger.connect(self._file, patience=0)
+        # Opening looks into the file, which whoever closes it as the last one holds for a moment.
+        self._here = ledger.connect(self._file)
         self._here.execute("PRAGMA wal_autocheckpoint = 0")
+        self._here.execute("PRAGMA busy_timeout = 0")
 
     async def run(self, job: Callable[[sqlite3.Connection], T]) -> T:
         """Do `job` in this thread, or in the other one when the file is held by someone.

@@ -108,9 +108,9 @@ def _found(db: sqlite3.Connection, file: Path, real_now: float) -> None:
     db.execute("COMMIT")
 
 
-def connect(file: Path, *, patience: float = PATIENCE) -> sqlite3.Connection:
+def connect(file: Path) -> sqlite3.Connection:
     """A connection to the world for the calling thread, in autocommit mode: transactions are written out."""
-    db = sqlite3.connect(file, timeout=patience, isolation_level=None)
+    db = sqlite3.connect(file, timeout=PATIENCE, isolation_level=None)
     db.execute("PRAGMA synchronous = NORMAL")
     return db
 
