@@ -86,6 +86,10 @@ def hold_lease(tx: Tx, server: dict[str, Any]) -> None:
     tx.run(update(workflows).values(owner="dead worker"))
 
 
+def keep_permit(tx: Tx, server: dict[str, Any]) -> None:
+    tx.run(update(workflows).values(permit="boots_per_host host", has_permit=1))
+
+
 def forget_undo(tx: Tx, server: dict[str, Any]) -> None:
     tx.run(update(workflows).values(state="failed", phase="undo"))
 
@@ -104,6 +108,7 @@ PLANTS: dict[str, tuple[Plant, set[str]]] = {
     "job": (reopen_job, {"job"}),
     "sub job": (reopen_sub_job, {"sub job"}),
     "lease": (hold_lease, {"lease"}),
+    "permit": (keep_permit, {"permit"}),
     "undo": (forget_undo, {"step"}),
 }  # fmt: skip
 

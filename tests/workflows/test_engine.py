@@ -9,9 +9,10 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import select
 
-from goldsmith.errors import Transient
+from goldsmith.errors import CONFLICT, Transient
 from goldsmith.store import Store, Tx
 from goldsmith.workflows import Ending, Engine, NotYet, Queue, Retry, Run, Step, Workflow
+from goldsmith.workflows.engine import pause_after
 from goldsmith.workflows.models import workflow_steps, workflows
 
 
@@ -95,6 +96,38 @@ async def test_a_transient_error_is_tried_again(store: Store) -> None:
     await run_to_end(store, world.workflow(world.step("a", busy)), world)
     assert world.effects == ["try"] * 3
     assert world.endings[0].succeeded
+
+
+async def test_a_step_that_stays_busy_is_given_up_at_its_limit(store: Store) -> None:
+    world = World()
+
+    async def busy(run: Run) -> None:
+        world.effects.append("try")
+        raise Busy
+
+    step = world.step("a", busy, timeout=1.0, retry=Retry(0.01, 60))
+    await run_to_end(store, world.workflow(step), world)
+    assert world.endings[0].error.startswith("An internal error occurred (Busy)")
+    assert 3 <= world.effects.count("try") <= 8
+
+
+async def test_what_is_refused_is_not_tried_again(store: Store) -> None:
+    world = World()
+
+    async def refuse(run: Run) -> None:
+        world.effects.append("try")
+        raise CONFLICT.error("this cannot be")
+
+    await run_to_end(store, world.workflow(world.step("a", refuse)), world)
+    assert (world.effects, world.endings[0].error) == (["try", "undo a"], "this cannot be")
+
+
+def test_pauses_grow_up_to_the_longest_and_differ() -> None:
+    retry = Retry(0.5, 30)
+    for attempts, wanted in ((0, 0.5), (1, 1), (5, 16), (6, 30), (1000, 30)):
+        found = [pause_after(retry, attempts) for _ in range(50)]
+        assert all(wanted * 0.75 <= each <= wanted * 1.25 for each in found)
+        assert len(set(found)) > 1
 
 
 async def test_waiting_gives_the_slot_back_and_comes_back(store: Store) -> None:

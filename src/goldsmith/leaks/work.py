@@ -37,6 +37,7 @@ _CLOSED_JOBS = select(_j.id).where(
 _UNFOLLOWED = select(_w.id, _w.kind).where(
     _w.state.in_(LIVE), _w.kind.not_in(WITHOUT_JOB), ~exists().where(_sub.workflow_id == _w.id)
 )
+_PERMITS = select(_w.id, _w.permit, _w.state).where(_w.state.not_in(LIVE), _w.permit != "")
 _HOLDING = select(_w.id, _w.owner, _w.state).where(
     or_(
         and_(_w.state.not_in(LIVE), _w.owner.is_not(None)),
@@ -93,6 +94,9 @@ def _workflows(tx: Tx) -> Iterator[Suspect]:
     for row in tx.rows(_HOLDING):
         why = f"it is {row['state']} and held by {row['owner'] or 'nobody'}"
         yield Suspect(Leak("lease", row["id"], why, "take it away"), _freeing(row["id"], row["state"]))
+    for row in tx.rows(_PERMITS):
+        leak = Leak("permit", row["id"], f"it is {row['state']} and still has {row['permit']}", "take it away")
+        yield Suspect(leak, _taking_away(row["id"]))
     for row in tx.rows(_NOT_UNDONE):
         thing = f"{row['workflow_id']} {row['name']}"
         yield Suspect(Leak("step", thing, "the workflow has failed, but the step is not undone", f"{BY_HAND}: look"))
@@ -104,6 +108,11 @@ def _workflows(tx: Tx) -> Iterator[Suspect]:
 def _freeing(workflow_id: str, state: str) -> Any:
     to = {"state": "queued"} if state == "running" else {"owner": None}
     return lambda tx: tx.run(update(workflows).where(_w.id == workflow_id, _w.state == state).values(**to))
+
+
+def _taking_away(workflow_id: str) -> Any:
+    query = update(workflows).where(_w.id == workflow_id, _w.state.not_in(LIVE))
+    return lambda tx: tx.run(query.values(permit="", has_permit=0))
 
 
 def _stuck(books: Books) -> Iterator[Suspect]:
