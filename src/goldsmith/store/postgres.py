@@ -52,10 +52,10 @@ STATEMENTS = 512
 _DIALECT = PGDialect_psycopg()  # type: ignore[no-untyped-call]
 _NOTHING: dict[str, Any] = {}
 _AGAIN = (causes.SerializationFailure, causes.DeadlockDetected, causes.IdleInTransactionSessionTimeout)
-_BEGIN_WRITE = b"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
-_BEGIN_READ = b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _CLOCK = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now"
-_NOW = f"SELECT {_CLOCK}"
+_BEGIN_WRITE = f"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SELECT {_CLOCK}"
+_BEGIN_READ = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT {_CLOCK}"
+"""Nearly every transaction needs the clock, and every question costs a round trip."""
 _LOCK = f"SELECT pg_advisory_xact_lock(hashtextextended(%s, 0)), {_CLOCK}"
 """Taking a lock may take a while, so the clock is read again after it."""
 Connection = psycopg.Connection[dict[str, Any]]
@@ -66,19 +66,17 @@ class PostgresTx:
 
     __slots__ = ("_connection", "_locks", "_now", "callbacks", "endings")
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, begin: str) -> None:
         self._connection = connection
-        self._now: int | None = None
+        begun = self._send(begin, None)
+        begun.nextset()
+        self._now = _now_in(begun)
         self._locks: set[str] = set()
         self.endings: list[Callable[[], None]] = []
         self.callbacks: list[Callable[[], None]] = []
 
     @property
     def now(self) -> int:
-        if self._now is None:
-            found = self._send(_NOW, None).fetchone()
-            assert found is not None
-            self._now = int(found["now"])
         return self._now
 
     def _execute(self, statement: Prepared | Executable, parameters: Parameters) -> psycopg.Cursor[dict[str, Any]]:
@@ -121,15 +119,19 @@ class PostgresTx:
         if name in self._locks:
             return
         self._locks.add(name)
-        found = self._send(_LOCK, (name,)).fetchone()
-        assert found is not None
-        self._now = int(found["now"])
+        self._now = _now_in(self._send(_LOCK, (name,)))
 
     def at_end(self, call: Callable[[], None]) -> None:
         self.endings.append(call)
 
     def after_commit(self, call: Callable[[], None]) -> None:
         self.callbacks.append(call)
+
+
+def _now_in(cursor: psycopg.Cursor[dict[str, Any]]) -> int:
+    found = cursor.fetchone()
+    assert found is not None
+    return int(found["now"])
 
 
 class PostgresStore:
@@ -209,11 +211,10 @@ class PostgresStore:
                 raise _unavailable(error) from error
         raise _unavailable(None)
 
-    def _transaction(self, begin: bytes, work: Callable[[Tx], T]) -> tuple[T, list[Callable[[], None]]]:
+    def _transaction(self, begin: str, work: Callable[[Tx], T]) -> tuple[T, list[Callable[[], None]]]:
         with self._pool.connection() as connection:
             with _rolled_back(connection):
-                tx = PostgresTx(connection)
-                tx._send(begin.decode(), None)
+                tx = PostgresTx(connection, begin)
                 result = work(tx)
                 for call in tx.endings:
                     call()

@@ -14,8 +14,8 @@ changes hands. Whoever finds none left queues behind the others; who gives one b
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from itertools import zip_longest
 
 from sqlalchemy import ColumnElement, and_, bindparam, case, func, literal_column, select, update
@@ -37,11 +37,16 @@ LATE_MS = 10_000
 
 Lease = tuple[str, int]
 """Id and epoch of a workflow."""
+States = Mapping[tuple[str, str], str]
+Place = tuple[Phase, str, int, int, bool, str, str, States, int]
 
 
 @dataclass(slots=True)
 class Claim:
-    """A leased workflow: where it stands and the epoch that proves the lease. `permit` is "" when it holds none."""
+    """A leased workflow: where it stands and the epoch that proves the lease. `permit` is "" when it holds none.
+
+    `states` are those of every step that was begun, by name and phase; nobody else changes them while the lease lasts.
+    """
 
     run: Run
     epoch: int
@@ -55,15 +60,18 @@ class Claim:
     permit: str = ""
     spent: int = 0
     """Milliseconds of the step's time limit that were used up before this claim."""
+    states: States = field(default_factory=dict)
 
     @property
-    def place(self) -> tuple[Phase, str, int, int, bool, str, str]:
+    def place(self) -> Place:
         """All of it that a checkpoint changes."""
-        return self.phase, self.step, self.step_since, self.attempts, self.cancel, self.error, self.permit
+        return (self.phase, self.step, self.step_since, self.attempts, self.cancel, self.error, self.permit,
+                self.states, self.spent)  # fmt: skip
 
     @place.setter
-    def place(self, to: tuple[Phase, str, int, int, bool, str, str]) -> None:
-        self.phase, self.step, self.step_since, self.attempts, self.cancel, self.error, self.permit = to
+    def place(self, to: Place) -> None:
+        (self.phase, self.step, self.step_since, self.attempts, self.cancel, self.error, self.permit,
+         self.states, self.spent) = to  # fmt: skip
 
 
 def _is(state: str) -> ColumnElement[bool]:
@@ -107,7 +115,7 @@ _CLAIM = prepare(
     .values(state="running", owner=bindparam("me"), epoch=_w.epoch + 1, lease_until=bindparam("until"))
     .returning(workflows)
 )
-_OUTPUTS = prepare(select(_s.name, _s.output).where(_s.workflow_id == bindparam("id"), _s.phase == "do"))
+_STEPS = prepare(select(_s.name, _s.phase, _s.state, _s.output).where(_s.workflow_id == bindparam("id")))
 _HELD = and_(_w.id == bindparam("of"), _w.epoch == bindparam("my_epoch"), _is("running"))
 _RENEW = prepare(update(workflows).where(_HELD).values(lease_until=bindparam("until")))
 _WAITING_FOR = and_(_w.permit == bindparam("name"), _w.has_permit == 0, _is("queued"))
@@ -148,12 +156,14 @@ def claim(tx: Tx, me: str, slots: int, lease_ms: int, *, most_of_project: int = 
     tx.lock("claim")
     now = tx.now
     tx.run(_ENDED_LEASES, {"now": now})
-    found = []
+    found: list[list[str]] = []
     for project in _projects(tx, after):
         most = min(slots, most_of_project - tx.scalar(_RUNNING, {"of": project})) if most_of_project else slots
-        if most > 0:
-            rows = tx.rows(_OLDEST, {"project": project, "now": now, "most": most})
+        rows = tx.rows(_OLDEST, {"project": project, "now": now, "most": most}) if most > 0 else ()
+        if rows:
             found.append([row["id"] for row in rows])
+        if len(found) == slots:  # nobody's second comes before anybody's first
+            break
     turns = [each for turn in zip_longest(*found) for each in turn if each is not None]
     claims = []
     for workflow_id in turns[:slots]:
@@ -163,27 +173,28 @@ def claim(tx: Tx, me: str, slots: int, lease_ms: int, *, most_of_project: int = 
     return claims
 
 
-def _projects(tx: Tx, after: str) -> list[str]:
+def _projects(tx: Tx, after: str) -> Iterator[str]:
     """Projects with something queued, from the one after `after` and round to it."""
-    found: list[str] = []
-    project = tx.scalar(_NEXT_PROJECT, {"after": after})
+    first, project = None, tx.scalar(_NEXT_PROJECT, {"after": after})
     has_wrapped = False
-    while len(found) < MOST_PROJECTS:
+    for _ in range(MOST_PROJECTS):
         if project is None and not has_wrapped:
             project, has_wrapped = tx.scalar(_FIRST_PROJECT), True
-        if project is None or project in found[:1] or (has_wrapped and project > after):
-            break
-        found.append(project)
+        if project is None or project == first or (has_wrapped and project > after):
+            return
+        first = project if first is None else first
+        yield project
         project = tx.scalar(_NEXT_PROJECT, {"after": project})
-    return found
 
 
 def _claim_of(tx: Tx, row: Row, now: int) -> Claim:
-    outputs = {each["name"]: json.loads(each["output"]) for each in tx.rows(_OUTPUTS, {"id": row["id"]})}
+    steps = tx.rows(_STEPS, {"id": row["id"]}) if row["epoch"] > 1 else []  # nobody has begun any before
+    outputs = {each["name"]: json.loads(each["output"]) for each in steps if each["phase"] == Phase.DO}
+    states = {(each["name"], each["phase"]): each["state"] for each in steps}
     run = Run(row["id"], row["kind"], row["subject"], json.loads(row["parameters"]), outputs)
     return Claim(run, row["epoch"], Phase(row["phase"]), row["step"], row["step_since"], row["attempts"],
                  bool(row["cancel"]), row["error"], row["project_id"],
-                 row["permit"] if row["has_permit"] else "", _spent(row, now))  # fmt: skip
+                 row["permit"] if row["has_permit"] else "", _spent(row, now), states)  # fmt: skip
 
 
 def _spent(row: Row, now: int) -> int:

@@ -64,7 +64,7 @@ class Engine:
         self.name = f"{role}@{socket.gethostname()}#{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self._probe = probe
         self._limits, self._jobs_per_project, self._drain_seconds = dict(limits or {}), jobs_per_project, drain_seconds
-        self._last_project, self._clock_look_at = "", 0.0
+        self._last_project, self._is_more_likely, self._clock_look_at = "", False, 0.0
         self._tasks: dict[asyncio.Task[None], Held] = {}
         self._awake = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -108,14 +108,17 @@ class Engine:
         if free <= 0:
             return LONGEST_NAP
         await self._mind_the_clock()
-        seconds = await self._store.read(books.due)
-        if seconds is None or seconds > 0:
-            return LONGEST_NAP if seconds is None else min(LONGEST_NAP, max(0.005, seconds))
+        hopes_for_more = self._is_more_likely
+        if not hopes_for_more:
+            seconds = await self._store.read(books.due)
+            if seconds is None or seconds > 0:
+                return LONGEST_NAP if seconds is None else min(LONGEST_NAP, max(0.005, seconds))
         deadline = time.monotonic() + self._lease_ms / 1000
         after, most = self._last_project, self._jobs_per_project
         claims = await self._store.write(
             lambda tx: books.claim(tx, self.name, free, self._lease_ms, most_of_project=most, after=after)
         )
+        self._is_more_likely = len(claims) == free  # then asking first whether anything is due would be in vain
         if claims:
             self._last_project = claims[-1].project_id
         for claim in claims:
@@ -124,7 +127,7 @@ class Engine:
             self._tasks[held.task] = held
             held.task.add_done_callback(self._task_ended)
         telemetry.RUNNING.set(len(self._tasks))
-        return 0 if claims else LONGEST_NAP
+        return 0 if claims or hopes_for_more else LONGEST_NAP
 
     async def _mind_the_clock(self) -> None:
         if time.monotonic() < self._clock_look_at:
@@ -162,14 +165,13 @@ class Engine:
     async def _forwards(self, journal: Journal, held: Held) -> bool:
         """Do the next step; False when the workflow has ended or waits."""
         claim, workflow = journal.claim, journal.workflow
-        states = await self._store.read(lambda tx: books.begun(tx, claim.run.id))
-        step = next((each for each in workflow.steps if states.get((each.name, "do")) != "done"), None)
+        step, following = _next_two(workflow, claim)
         if step is None:
             if not await self._store.write(lambda tx: journal.end(tx, Ending())):
                 return True
             telemetry.WORKFLOWS.labels(workflow.kind, "done").inc()
             return False
-        is_begun = states.get((step.name, "do")) is not None and claim.step == step.name
+        is_begun = (step.name, "do") in claim.states and claim.step == step.name
         is_ready = is_begun and claim.permit == journal.permit_of(step)
         if not is_ready and not await self._store.write(lambda tx: journal.begin(tx, step, Phase.DO)):
             return False
@@ -177,7 +179,7 @@ class Engine:
             await self._store.write(lambda tx: journal.turn_back(tx, claim.error or CANCELLED))
             return True
         # Counted by this process's steady clock: the database's may be set forward or back at any time.
-        began = time.monotonic() - (claim.spent / 1000 if is_ready else 0)
+        began = time.monotonic() - claim.spent / 1000
         try:
             # Even when the limit has passed, the step is looked at once more.
             async with asyncio.timeout(max(began + step.timeout - time.monotonic(), min(step.timeout, LAST_LOOK))):
@@ -188,7 +190,7 @@ class Engine:
             return await self._not_yet(journal, step, outcome, time.monotonic() - began)
         output = dict(outcome or {})
         claim.run.outputs[step.name] = output
-        await self._store.write(lambda tx: journal.finish(tx, step, Phase.DO, output))
+        await self._store.write(lambda tx: journal.finish(tx, step, Phase.DO, output, following))
         if self._probe is not None:
             await self._probe.reached(claim.run, step, Point.AFTER_RECORD)
         telemetry.STEPS.labels(workflow.kind, step.name, "do", "done").inc()
@@ -247,7 +249,7 @@ class Engine:
     async def _back(self, journal: Journal, held: Held) -> bool:
         """Undo the latest step that was begun and is not undone; False when all are, or when it must wait."""
         claim, workflow = journal.claim, journal.workflow
-        states = await self._store.read(lambda tx: books.begun(tx, claim.run.id))
+        states = claim.states
         step = next(
             (
                 each
@@ -317,6 +319,12 @@ class Engine:
             held.deadline = 0.0
             if self._loop is not None and held.task is not None:
                 self._loop.call_soon_threadsafe(held.task.cancel)
+
+
+def _next_two(workflow: Workflow, claim: Claim) -> tuple[Step | None, Step | None]:
+    """The step that comes next, and the one after it."""
+    left = [step for step in workflow.steps if claim.states.get((step.name, "do")) != "done"]
+    return left[0] if left else None, left[1] if len(left) > 1 else None
 
 
 def _require(held: Held) -> None:

@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from sqlalchemy import and_, bindparam, case, delete, insert, literal_column, select, update
+from sqlalchemy import and_, bindparam, case, delete, insert, literal_column, update
 
 from goldsmith.store import Tx, prepare
 from goldsmith.workflows.claims import (
@@ -35,7 +35,6 @@ class Fenced(Exception):
 
 
 _w, _s = workflows.c, workflow_steps.c
-_BEGUN = prepare(select(_s.name, _s.phase, _s.state).where(_s.workflow_id == bindparam("id")))
 _HELD = and_(_w.id == bindparam("of"), _w.epoch == bindparam("my_epoch"), _w.state == literal_column("'running'"))
 _MOVE = prepare(
     update(workflows)
@@ -110,11 +109,6 @@ def release_alike(tx: Tx, prefix: str) -> int:
     return tx.run(_RELEASE_ALIKE, {"pattern": prefix + "%", "at": tx.now})
 
 
-def begun(tx: Tx, workflow_id: str) -> dict[tuple[str, str], str]:
-    """State of every step that was begun, by name and phase."""
-    return {(row["name"], row["phase"]): row["state"] for row in tx.rows(_BEGUN, {"id": workflow_id})}
-
-
 class Journal:
     """The checkpoints of one claim."""
 
@@ -150,17 +144,23 @@ class Journal:
         self._start(tx)
         if phase is Phase.DO and not self._has_permit(tx, step):
             return False
-        known = begun(tx, self.claim.run.id)
-        if not known:
+        if not self.claim.states:
             self.workflow.on_start(tx, self.claim.run)
-        if known.get((step.name, phase)) is None:
+        self._note_intent(tx, step, phase)
+        self._move(tx, phase, step.name, tx.now, 0)
+        return True
+
+    def _note_intent(self, tx: Tx, step: Step, phase: Phase) -> None:
+        if (step.name, phase) not in self.claim.states:
             tx.run(
                 _STEP_BEGIN,
                 {"workflow_id": self.claim.run.id, "name": step.name, "phase": phase.value, "state": "intent",
                  "output": "{}", "started_at": tx.now, "ended_at": None},
             )  # fmt: skip
-        self._move(tx, phase, step.name, tx.now, 0)
-        return True
+            self._set(step, phase, "intent")
+
+    def _set(self, step: Step, phase: Phase, state: str) -> None:
+        self.claim.states = {**self.claim.states, (step.name, phase.value): state}
 
     def _has_permit(self, tx: Tx, step: Step) -> bool:
         """Take the step's permit for what follows, or queue up for it."""
@@ -184,16 +184,29 @@ class Journal:
         elif given:
             tx.at_end(lambda: given_back(tx, given))
 
-    def finish(self, tx: Tx, step: Step, phase: Phase, output: dict[str, object]) -> None:
-        """The step is done (or undone): its output, and the rows that change with it."""
+    def finish(
+        self, tx: Tx, step: Step, phase: Phase, output: dict[str, object], following: Step | None = None
+    ) -> None:
+        """The step is done (or undone): its output, and the rows that change with it.
+
+        The intent of the step that is `following` goes on record with it, unless that has to get a permit first.
+        """
         self._start(tx)
         self._give_back_unless(tx, step, phase)
-        self._move(tx, phase, step.name, self.claim.step_since, self.claim.attempts)
+        if following is not None and self.claim.permit != self.permit_of(following):
+            following = None
+        if following is None:
+            self._move(tx, phase, step.name, self.claim.step_since, self.claim.attempts)
+        else:
+            self._move(tx, phase, following.name, tx.now, 0)
+        self._set(step, phase, "done")
         tx.run(_STEP_DONE, {"of": self.claim.run.id, "step": step.name, "at_phase": phase.value,
                             "result": json.dumps(output), "at": tx.now})  # fmt: skip
         record = step.record if phase is Phase.DO else step.unrecord
         if record is not None:
             record(tx, self.claim.run)
+        if following is not None and not self.claim.cancel:
+            self._note_intent(tx, following, phase)
 
     def turn_back(self, tx: Tx, error: str) -> None:
         """From here on undo, because of `error`."""
@@ -237,7 +250,7 @@ class Journal:
                              "holds": claim.permit, "does_hold": int(bool(claim.permit))})  # fmt: skip
         if row is None:
             raise Fenced(claim.run.id)
-        claim.phase, claim.step, claim.step_since, claim.attempts = phase, step, since, attempts
+        claim.phase, claim.step, claim.step_since, claim.attempts, claim.spent = phase, step, since, attempts, 0
         claim.cancel, claim.error = bool(row["cancel"]), row["error"]
 
     def _check(self, changed: int) -> None:
@@ -251,6 +264,6 @@ def forget(tx: Tx, workflow_id: str) -> None:
 
 
 __all__: Sequence[str] = [
-    "Claim", "Fenced", "Journal", "Lease", "begun", "catch_up", "claim", "due", "forget", "is_stranded", "release",
+    "Claim", "Fenced", "Journal", "Lease", "catch_up", "claim", "due", "forget", "is_stranded", "release",
     "release_alike", "renew",
 ]  # fmt: skip
