@@ -38,9 +38,10 @@ bench: ## measure, side by side with what goldsmith is compared to
 	@scripts/setup-qemu
 	@$(python) benchmarks/run.py
 
-chaos: ## kill, freeze and starve a goldsmith in use, then prove that nothing was lost (MINUTES=5)
+chaos: ## kill, freeze and starve a goldsmith in use, then prove that nothing was lost (MINUTES=5 SEED=n DATABASE=sqlite)
 	@scripts/setup test
-	@$(python) -m tests.chaos.run --minutes $${MINUTES:-5}
+	@if [ "$${DATABASE:-postgres}" = postgres ]; then scripts/setup-postgres; fi
+	@$(python) -m tests.chaos.run --minutes $${MINUTES:-5} --database $${DATABASE:-postgres} $${SEED:+--seed $$SEED}
 
 docs: ## write the pages of docs/ that are made from the code
 	@scripts/setup demo

@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 
 from tests.chaos import turns
+from tests.chaos.clients import KINDS
 from tests.chaos.record import Check, Entry, Record
 
 ENDED = {"SUCCESS", "FAILED"}
@@ -163,7 +164,10 @@ def _leaks(record: Record) -> Iterator[str]:
 
 
 def _evils(record: Record) -> Iterator[str]:
-    """Every evil that belongs to such a run has happened, and was felt."""
+    """Every evil that belongs to such a run has happened and was felt, by clients who did all that they can do."""
+    yield from (
+        f"nobody could {what}" for what in sorted(KINDS - {each["what"] for each in record.acknowledged(*KINDS)})
+    )
     felt = {each["nemesis"] for each in record.history if each.get("nemesis") and each["effect"]}
     yield from (f"nothing was felt of: {evil}" for evil in sorted(record.evils - felt))
 

@@ -20,6 +20,8 @@ from goldsmith.iam.signature import sign
 
 Answer = dict[str, Any]
 ENDED = {"SUCCESS", "FAILED"}
+KINDS = {"create", "cancel", "retry", "delete", "show"}
+"""The calls that every run has to make with success; `clash` is a creation with a key that another has used."""
 TIMEOUT = 5.0
 
 
@@ -29,10 +31,13 @@ class History:
     def __init__(self, file: Path) -> None:
         self._file = file.open("a")
         self._lock = threading.Lock()
+        self.acknowledged: set[str] = set()
 
     def note(self, **entry: Any) -> None:
         """Add a line."""
         line = json.dumps({"at": time.time(), **entry})
+        if entry.get("status") == 200:
+            self.acknowledged.add(entry["what"])
         with self._lock:
             self._file.write(line + "\n")
             self._file.flush()

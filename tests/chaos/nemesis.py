@@ -22,6 +22,8 @@ CALLS = ("create_port", "create_server", "start_server", "run_in_guest", "stop_s
 ATTEMPTS = 20
 PATIENCE = 10.0
 """Seconds an effect may take before the evil is tried again elsewhere."""
+STARTING = 90.0
+"""Seconds that those who go on with the work of others may take, who may have to be started first."""
 Held = list[dict[str, Any]]
 
 
@@ -69,6 +71,7 @@ class Nemesis(threading.Thread):
     def _do(self, name: str) -> None:
         began, effect = time.time(), ""
         for _ in range(ATTEMPTS):
+            until(self._is_served, seconds=2 * STARTING)
             effect = self._evils[name]()
             self._processes.revive()
             self._database.recover()
@@ -76,6 +79,11 @@ class Nemesis(threading.Thread):
                 break
         self._history.note(nemesis=name, effect=effect, began=began, ended=time.time())
         self.done[name] += bool(effect)
+
+    def _is_served(self) -> bool:
+        """Whether somebody is there for clients to ask: what strikes an empty house is felt by nobody."""
+        self._processes.revive()
+        return any(self._processes.answers(name) for name in self._processes.apis)
 
     def _held(self, name: str) -> Held:
         """The workflows that a process has leased."""
@@ -88,6 +96,7 @@ class Nemesis(threading.Thread):
         known = {each["id"]: each["epoch"] for each in held}
 
         def are_taken() -> bool:
+            self._processes.revive()
             found = self._database.rows(f"SELECT id, epoch, state FROM workflows WHERE id IN ({wanted})")
             return all(row["epoch"] > known[row["id"]] for row in found)
 
@@ -109,7 +118,7 @@ class Nemesis(threading.Thread):
     def _kill_worker(self) -> str:
         name, held = self._catch_at_work()
         who = name and self._processes.who(name)
-        if not name or not self._processes.kill(name) or not self._were_taken(held, PATIENCE):
+        if not name or not self._processes.kill(name) or not self._were_taken(held, STARTING):
             return ""
         return f"others went on with {len(held)} of {who}"
 
@@ -118,7 +127,8 @@ class Nemesis(threading.Thread):
         if not name:
             return ""
         try:
-            taken = self._were_taken(held, PATIENCE)
+            # What is frozen in a transaction on SQLite keeps everybody waiting; PostgreSQL ends it.
+            taken = self._were_taken(held, STARTING if self._database.name == "PostgreSQL" else PATIENCE)
             self._over.wait(self._lease * self._dice.uniform(0, 1))
         finally:
             self._processes.signal(name, signal.SIGCONT)
@@ -163,7 +173,7 @@ class Nemesis(threading.Thread):
             with suppress(AssertionError):
                 until(shows, seconds=2 * PATIENCE)
                 effect = disk.description
-            until_when = time.monotonic() + self._dice.uniform(0.2, 1.5)
+            until_when = time.monotonic() + self._dice.choice((0.3, 4.0))
             while time.monotonic() < until_when:
                 disk.fill()
                 self._over.wait(0.05)

@@ -12,11 +12,12 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.chaos import checker
-from tests.chaos.clients import Client, History
+from tests.chaos.clients import KINDS, Client, History
 from tests.chaos.databases import Database, database_of
 from tests.chaos.nemesis import Nemesis, evils_on
 from tests.chaos.processes import Processes
@@ -52,10 +53,6 @@ class Report:
     problems: list[str]
     disk: str
 
-    def count(self, what: str, status: int) -> int:
-        """How many calls of this kind were answered so."""
-        return sum(each["status"] == status for each in self.record.asked(what))
-
     def jobs(self) -> Counter[str]:
         """How the jobs ended."""
         return Counter(f"{row['job_type']} {row['status']}" for row in self.record.tables["jobs"])
@@ -82,7 +79,10 @@ class Watch(threading.Thread):
 
 def chaos(folder: Path, seconds: float, *, seed: int, database: str = "postgres", clients: int = 6,
           workers: int = 3) -> Report:  # fmt: skip
-    """Run it in a new folder, for so long and until every evil was felt; the record stays in the folder."""
+    """Run it in a new folder, for so long and until every evil was felt and every kind of call was acknowledged.
+
+    The record stays in the folder.
+    """
     with database_of(database, folder, lambda: processes.pids()) as (place, data_dir):
         processes = Processes(data_dir, folder / "processes.log", SETTINGS, workers)
         history, over = History(folder / "history.jsonl"), threading.Event()
@@ -94,7 +94,7 @@ def chaos(folder: Path, seconds: float, *, seed: int, database: str = "postgres"
             processes.start_all()
             watch.start()
             crashes = _act(processes, place, history, seconds, seed, clients)
-            until(lambda: processes.revive() or _is_idle(place), seconds=SETTLING, every=0.2)
+            until(lambda: _is_idle(processes, place), seconds=SETTLING, every=0.2)
         finally:
             over.set()
             processes.stop_all()
@@ -127,13 +127,17 @@ def _act(processes: Processes, place: Database, history: History, seconds: float
     time.sleep(seconds)  # as long as it was asked for
     calm.set()
     nemesis.join()
+    with suppress(AssertionError):  # the checker names what is missing
+        until(lambda: history.acknowledged >= KINDS, seconds=SETTLING)
     over.set()
     for client in cast:
         client.join()
-    return [f"{each.name} crashed: {each.crash!r}" for each in (*cast, nemesis) if each.crash is not None]
+    crashes = {each.name: each.crash for each in cast} | {nemesis.name: nemesis.crash}
+    return [f"{name} crashed: {crash!r}" for name, crash in crashes.items() if crash is not None]
 
 
-def _is_idle(place: Database) -> bool:
+def _is_idle(processes: Processes, place: Database) -> bool:
+    processes.revive()
     return not place.rows("SELECT id FROM workflows WHERE state IN ('queued', 'running') LIMIT 1")
 
 

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 from tests.chaos.run import chaos, lines
+from tests.chaos.turns import takeovers
 
 
-@pytest.mark.timeout(500)
-def test_a_short_chaos_leaves_everything_in_order(tmp_path: Path) -> None:
-    report = chaos(tmp_path, 15, seed=20260)
+@pytest.mark.timeout(1500)  # it waits for effects, not for a time: this only ends what hangs
+def test_a_short_chaos_on_postgresql_leaves_everything_in_order(tmp_path: Path) -> None:
+    report = chaos(tmp_path, 0, seed=20260, clients=4, workers=2)
     print("\n".join(lines(report)))
     assert report.problems == []
-    assert {"kill -9 of a worker", "kill -9 of the API", "a worker frozen past its lease"} <= set(report.evils)
-    assert report.jobs["CREATE_SERVER SUCCESS"] > 3
+    assert report.jobs()["CREATE_SERVER SUCCESS"] > 0
+    assert takeovers(report.record) > 0

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from tests.chaos.checker import CHECKS, problems
+from tests.chaos.clients import KINDS
 from tests.chaos.nemesis import evils_on
 from tests.chaos.record import Entry, Limits, Record
 from tests.chaos.turns import CHECKS as TURNS
@@ -72,6 +73,9 @@ def clean() -> Record:
         call("show", 200, done),
         call("clash", 409, {}, key="k1"),
         call("delete", 200, {"job_id": "J2"}, key="d1"),
+        call("create", 200, {"job_id": "J3"}, key="k3"),
+        call("cancel", 200, {}, path="image-server-jobs/J3/actions/cancel"),
+        call("retry", 200, {}, path="image-server-jobs/J3/actions/retry"),
         *({"nemesis": name, "effect": "felt"} for name in EVILS),
     ]
     changes = [
@@ -91,7 +95,7 @@ def clean() -> Record:
         cloud(5, "delete_port", "A1"),
     ]
     tables = {
-        "jobs": [done, {"id": "J2", "status": "SUCCESS"}],
+        "jobs": [done, {"id": "J2", "status": "SUCCESS"}, {"id": "J3", "status": "SUCCESS"}],
         "sub_jobs": [{"job_id": "J1"}, {"job_id": "J2"}],
         "quotas": [quota],
         "image_servers": [],
@@ -131,7 +135,7 @@ PLANTED: dict[str, tuple[Callable[[Record], Record], str]] = {
     "a key that is taken for another request": (
         lambda r: history(r, call("clash", 200, {"job_id": "J1"}, key="k1")), "answered with 200"),
     "an acknowledged job that is lost": (lambda r: table(r, jobs=r.tables["jobs"][1:]), "is not there"),
-    "an acknowledged deletion that is lost": (lambda r: table(r, jobs=r.tables["jobs"][:1]), "is not there"),
+    "an acknowledged deletion that is lost": (lambda r: table(r, jobs=r.tables["jobs"][::2]), "is not there"),
     "an acknowledged job that never ends": (
         lambda r: table(r, jobs=[AGAIN, *r.tables["jobs"][1:]]), "has not ended"),
     "two sub jobs": (lambda r: table(r, sub_jobs=[{"job_id": "J1"}] * 2), "has 2 sub jobs"),
@@ -219,6 +223,12 @@ def test_a_planted_violation_is_found(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(EVILS))
 def test_an_evil_that_was_not_felt_is_found(name: str) -> None:
     assert problems(without_evil(clean(), name)) == [f"nothing was felt of: {name}"]
+
+
+@pytest.mark.parametrize("what", sorted(KINDS))
+def test_a_kind_of_call_that_was_never_acknowledged_is_found(what: str) -> None:
+    record = replace(clean(), history=[each for each in clean().history if each.get("what") != what])
+    assert f"nobody could {what}" in problems(record)
 
 
 def test_every_check_has_a_violation_that_only_it_needs_to_find() -> None:
