@@ -27,10 +27,22 @@ replaced one by one, so they may come from different runs. Each cell asserts
 
 A part of this page is replaced only by a run in which all of its cells have passed.
 
-`make chaos MINUTES=n` goes on where the matrix ends: an API process and several workers are killed, frozen past their
-lease and left without disk space while clients create, cancel, retry and delete. Every call and answer is recorded, and
-a checker proves afterwards that every acknowledged job has ended once, that a key made one job, that no two workflows
-changed one server at once, that nothing was made after its removal, that limits held and that nothing has leaked."""
+`make chaos MINUTES=n` goes on where the matrix ends: two API processes and three workers on a PostgreSQL server of
+their own (`DATABASE=sqlite`: one API process and the file) are killed, frozen past their lease, left without database
+and without disk space, while clients create, cancel, retry and delete, the same request sometimes twice at the same
+instant and again after a crash. Every call and answer is recorded, and the database itself records every change of a
+workflow, step, job, quota and image server with the process that made it. A checker proves afterwards
+
+1. that every acknowledged job is there and has ended once, and once more for each retry;
+2. that a key has made one job, one image server and one machine;
+3. that no two workflows were under way for one server, that only who held a lease wrote checkpoints, that no lease was
+   taken before it had ended, and that nothing was made or started after its removal;
+4. that boots per host, jobs per project and quota were not exceeded at any moment, and that quota is what is there;
+5. that nothing has leaked;
+6. that every kind of evil has struck and was felt: a kill only counts once others went on with the work of the dead.
+
+The checker is itself shown a violation of every kind (`tests/chaos/test_checker.py`), and a short run is part of
+`make test`. `SEED=n` makes the same choices again; who meets whom is left to the machine."""
 
 
 def sections(workflows: list[Workflow]) -> Iterator[str]:

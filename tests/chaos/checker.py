@@ -121,19 +121,40 @@ def _servers(record: Record) -> Iterator[str]:
 
 
 def _world(record: Record) -> Iterator[str]:
-    """Every machine and address was made once, and nothing was made or started after its removal."""
+    """Every machine and address was made once, and nothing was made, started or used after it had been given up."""
     made: Counter[tuple[str, str]] = Counter()
-    removed: set[str] = set()
+    given_up: set[str] = set()
     for call in record.calls:
         if call.outcome != "changed":
             continue
         if call.call in {"create_server", "create_port"}:
             made[call.call, call.subject] += 1
-        if call.call in {"create_server", "create_port", "start_server"} and call.subject in removed:
-            yield f"{call.call} of {call.subject} after its removal"
-        if call.call in {"delete_server", "delete_port"}:
-            removed.add(call.subject)
+        if call.call in {"create_server", "create_port", "start_server", "run_in_guest"} and call.subject in given_up:
+            yield f"{call.call} of {call.subject} after its end had begun: {call}"
+        if call.call in {"stop_server", "delete_server", "delete_port"}:
+            given_up.add(call.subject)
     yield from (f"{what} of {each} took effect {count} times" for (what, each), count in made.items() if count > 1)
+
+
+def _boots(record: Record) -> Iterator[str]:
+    """No host has booted more machines at once than it may, by the clock of the cloud.
+
+    A machine that was started although the cloud said no is nobody's boot: its creation has failed by then.
+    """
+    placed = [change["after"] for change in record.changes_of("placements") if change["op"] == "INSERT"]
+    host = {row["instance_id"]: row["host_id"] for row in placed}
+    until: dict[str, dict[str, float]] = defaultdict(dict)
+    for call in record.calls:
+        if call.outcome != "changed" or call.subject not in host:
+            continue
+        booting = until[host[call.subject]]
+        if call.call in {"stop_server", "delete_server"}:
+            booting.pop(call.subject, None)
+        if call.call == "start_server" and call.fault != "after:refused":
+            booting[call.subject] = call.at + record.limits.boot_seconds
+            now = sum(end > call.at for end in booting.values())
+            if now > record.limits.boots_per_host:
+                yield f"{host[call.subject]} booted {now} machines at once, the limit is {record.limits.boots_per_host}"
 
 
 def _quota(record: Record) -> Iterator[str]:
@@ -173,5 +194,5 @@ def _evils(record: Record) -> Iterator[str]:
 
 
 CHECKS: tuple[Check, ...] = (
-    _answers, _jobs, _ends, _seen, _keys, _cancels, _servers, _world, _quota, _leaks, _evils,
+    _answers, _jobs, _ends, _seen, _keys, _cancels, _servers, _world, _boots, _quota, _leaks, _evils,
 )  # fmt: skip

@@ -25,7 +25,7 @@ from tests.service import until
 from goldsmith.setup import DATABASE
 
 Rows = list[dict[str, Any]]
-WATCHED = ("workflows", "workflow_steps", "jobs", "quotas", "image_servers")
+WATCHED = ("workflows", "workflow_steps", "jobs", "quotas", "image_servers", "placements")
 BULKY = ("parameters", "spec", "output", "image_ref", "authorize_accounts")
 """Columns that nobody asks the record for."""
 PATIENCE = 120.0

@@ -23,6 +23,8 @@ class Limits:
     servers: int
     boots_per_host: int
     jobs_per_project: int
+    boot_seconds: float = 5.0
+    """How long the cloud takes to boot a machine, on its own clock."""
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ LEASE = 1.5
 LIMITS = Limits(servers=12, boots_per_host=2, jobs_per_project=6)
 SETTINGS = {
     "GOLDSMITH_SIMULATED__SPEED": "10",
-    "GOLDSMITH_SIMULATED__BOOT_SECONDS": "5",
+    "GOLDSMITH_SIMULATED__BOOT_SECONDS": str(LIMITS.boot_seconds),
     "GOLDSMITH_SIMULATED__ZONES": '["local-1a"]',
     "GOLDSMITH_WORKER__LEASE_SECONDS": str(LEASE),
     "GOLDSMITH_WORKER__SLOTS": "4",

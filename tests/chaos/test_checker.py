@@ -62,6 +62,15 @@ def cloud(seq: int, name: str, subject: str = "M1", key: str = "", outcome: str 
     return CallRecord(seq, 0.0, 1, name, subject, key, outcome, "")  # type: ignore[arg-type]
 
 
+def started(at: float, server: str, host: str = "H") -> tuple[Entry, CallRecord]:
+    placed = change("placements", "api-1.1", None, {"instance_id": server, "host_id": host})
+    return placed, replace(cloud(100 + int(at), "start_server", server), at=at)
+
+
+def booted(record: Record, *more: tuple[Entry, CallRecord]) -> Record:
+    return calls(changes(record, *(each for each, _ in more)), *(each for _, each in more))
+
+
 def clean() -> Record:
     """One image server, created and deleted."""
     running, done = {"id": "J1", "status": "RUNNING"}, {"id": "J1", "status": "SUCCESS"}
@@ -168,7 +177,11 @@ PLANTED: dict[str, tuple[Callable[[Record], Record], str]] = {
         lambda r: replace(r, machines=[{"id": "M1", "image_server": "S1"}]), "holds no quota"),
     "a machine that is made twice": (
         lambda r: calls(r, cloud(6, "create_server", key="W1/create_machine/do")), "took effect 2 times"),
-    "a machine that comes back": (lambda r: calls(r, cloud(6, "start_server")), "after its removal"),
+    "a machine that comes back": (lambda r: calls(r, cloud(6, "start_server")), "after its end had begun"),
+    "a command in a machine that is being removed": (
+        lambda r: calls(r, cloud(6, "stop_server", "M2"), cloud(7, "run_in_guest", "M2")), "after its end had begun"),
+    "too many machines that boot": (
+        lambda r: booted(r, started(1.0, "M2"), started(2.0, "M3")), "H booted 2 machines at once"),
     "too much quota": (
         lambda r: changes(r, change("quotas", "w", {}, {"project_id": "P", "type": "INSTANCES", "used": 3})),
         "quota INSTANCES was 3"),
@@ -245,6 +258,7 @@ def test_what_may_happen_is_not_found() -> None:
         {"state": "done", "owner": None, "by": "v"},
     )  # fmt: skip
     record = changes(clean(), *cancelled, *taken, change("jobs", "w", DONE, AGAIN), change("jobs", "w", AGAIN, DONE))
+    record = booted(record, started(1.0, "M2"), started(6.5, "M3"), started(7.0, "M4", "other host"))
     record = history(record, call("retry", None, path="image-server-jobs/J1/actions/retry"), call("create", 503))
     assert problems(record) == []
     assert takeovers(record) == 1
