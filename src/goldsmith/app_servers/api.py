@@ -43,6 +43,10 @@ EXAMPLE_SERVER = {
          "tenant_type": "tenant"},
     ],
 }  # fmt: skip
+EXAMPLE_DETAIL = {
+    **EXAMPLE_SERVER, "root_volume": {"type": "SATA", "size": 60, "encrypt_flag": "0"}, "data_volumes": [],
+    "security_groups": [], "addresses": {},
+}  # fmt: skip
 
 Text = Annotated[str, Query(max_length=128)]
 Part = Annotated[str, Query(max_length=1024, description="Part of the name.")]
@@ -107,6 +111,7 @@ class AppServersApi:
     @operation(
         "ShowServer", "GET", "/v1/{project_id}/app-servers/{server_id}", action="workspace:server:get",
         resource_type=KIND, condition_keys=KEYS, touches="touched", errors=(errors.NOT_FOUND,), tag=TAG,
+        answer=EXAMPLE_DETAIL,
     )  # fmt: skip
     async def show(self, call: CurrentCall, server_id: PathId) -> schemas.AppServerDetail:
         """Show an app server."""

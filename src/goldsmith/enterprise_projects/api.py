@@ -17,6 +17,10 @@ ROOM = "/v1.0/enterprise-projects"
 CODES = {400: "EPS.0002", 403: "EPS.0003", 404: "EPS.0004", 409: "EPS.0005", 500: "EPS.0006"}
 KIND = "enterpriseProject"
 KEYS = ("g:EnterpriseProjectId",)
+EXAMPLE = {
+    "id": "edf12ce4-ecbc-4fe4-9575-e38753cd949c", "name": "team-b", "description": "", "status": 1, "type": "prod",
+    "delete_flag": False, "created_at": "2024-05-07T07:54:21Z", "updated_at": "2024-05-07T07:54:21Z",
+}  # fmt: skip
 Text = Annotated[str | None, Query(max_length=255)]
 
 
@@ -34,6 +38,7 @@ class EnterpriseProjectsApi:
     @operation(
         "ListEnterpriseProject", "GET", ROOM, surface=Surface.EPS, codes=CODES, tag=TAG,
         action="eps:enterpriseProjects:list", access=Access.LIST, resource_type=KIND, condition_keys=KEYS,
+        answer={"enterprise_projects": [EXAMPLE], "total_count": 1},
     )  # fmt: skip
     async def list_projects(
         self,
@@ -59,6 +64,7 @@ class EnterpriseProjectsApi:
     @operation(
         "ShowEnterpriseProjectQuota", "GET", ROOM + "/quotas", surface=Surface.EPS, codes=CODES, tag=TAG,
         action="eps:enterpriseProjects:list", access=Access.LIST,
+        answer={"quotas": {"resources": [{"type": "enterprise_project", "used": 1, "quota": 100}]}},
     )  # fmt: skip
     async def quotas(self, call: CurrentCall) -> schemas.QuotaAnswer:
         """Show how many enterprise projects there may be, and are."""
@@ -69,6 +75,7 @@ class EnterpriseProjectsApi:
         "ShowEnterpriseProject", "GET", ROOM + "/{enterprise_project_id}", surface=Surface.EPS, codes=CODES, tag=TAG,
         action="eps:enterpriseProjects:get", resource_type=KIND, condition_keys=KEYS, touches="touched",
         errors=(errors.NOT_FOUND,),
+        answer={"enterprise_project": EXAMPLE},
     )  # fmt: skip
     async def show(self, call: CurrentCall, enterprise_project_id: PathId) -> schemas.ProjectAnswer:
         """Show an enterprise project."""
@@ -80,6 +87,7 @@ class EnterpriseProjectsApi:
         action="eps:enterpriseProjects:create", access=Access.WRITE, resource_type=KIND,
         touches="touched", errors=(errors.CONFLICT,),
         example={"name": "branch-north", "description": "The northern branch"},
+        answer={"enterprise_project": EXAMPLE},
     )  # fmt: skip
     async def create(self, call: CurrentCall, body: schemas.NewEnterpriseProject) -> schemas.ProjectAnswer:
         """Make an enterprise project."""
@@ -91,6 +99,7 @@ class EnterpriseProjectsApi:
         action="eps:enterpriseProjects:update", access=Access.WRITE, resource_type=KIND, condition_keys=KEYS,
         touches="touched", errors=(errors.NOT_FOUND, errors.CONFLICT),
         example={"name": "branch-north", "description": "Two offices"},
+        answer={"enterprise_project": EXAMPLE},
     )  # fmt: skip
     async def update(
         self, call: CurrentCall, enterprise_project_id: PathId, body: schemas.EnterpriseProjectChanges

@@ -51,6 +51,13 @@ CREATE_HEADERS = [
         "schema": {"type": "string", "maxLength": 255},
     }
 ]
+PROBLEMS = {
+    errors.INVALID.name: Problem("limit", "101", "maximum", "At most 100."),
+    errors.CONFLICT.name: Problem(
+        "name", "image-0508", "unique", "The name 'image-0508' is in use; choose another name.", conflict=True
+    ),
+}
+"""What is wrong in the examples of refusals."""
 SCHEMES = {
     "token": {"type": "apiKey", "in": "header", "name": "X-Auth-Token", "description": "Token of IAM."},
     "signature": {
@@ -152,8 +159,9 @@ def _complete(entry: dict[str, Any], operation: Operation) -> None:
     entry["responses"].pop("422", None)
     success = entry["responses"][str(operation.success)]
     success["headers"] = {"X-Request-Id": {"schema": {"type": "string"}, "description": "Id of this request."}}
-    if operation.answer is not None:
-        success["content"]["application/json"]["example"] = operation.answer
+    answer = {} if _is_empty(success) else operation.answer
+    if answer is not None:
+        success["content"]["application/json"]["example"] = answer
     if operation.content_type != "application/json":
         kept = success["content"] if operation.answer is not None else {}
         success["content"] = {**kept, operation.content_type: {"schema": _raw(operation.content_type)}}
@@ -166,6 +174,11 @@ def _complete(entry: dict[str, Any], operation: Operation) -> None:
         entry["responses"][str(status)] = _refusals(operation, kinds)
 
 
+def _is_empty(success: dict[str, Any]) -> bool:
+    schema = success.get("content", {}).get("application/json", {}).get("schema", {})
+    return bool(schema.get("$ref") == "#/components/schemas/Empty")
+
+
 def _raw(content_type: str) -> dict[str, Any]:
     """The schema of an answer that is no JSON."""
     if content_type == "text/event-stream":
@@ -175,10 +188,10 @@ def _raw(content_type: str) -> dict[str, Any]:
 
 def _refusals(operation: Operation, kinds: list[ErrorKind]) -> dict[str, Any]:
     """The response entry for the refusals that share a status."""
-    problem = Problem("name", "bad name ", "pattern", "No space at either end.")
     examples: dict[str, dict[str, Any]] = {}
     for kind in kinds:
-        error = kind.error(details=[problem] if kind.status in {400, 409} else ())
+        problem = PROBLEMS.get(kind.name)
+        error = errors.refusal([problem]) if problem is not None else kind.error()
         # A path that could be read in two ways is refused before any operation is found.
         surface = Surface.GATEWAY if kind is errors.NO_SUCH_API else operation.surface
         examples[kind.name] = {"summary": kind.when, "value": SHAPES[surface](error, operation, "0" * 32)}

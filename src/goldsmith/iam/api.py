@@ -12,7 +12,7 @@ from goldsmith.errors import Problems
 from goldsmith.http.operations import Access, Surface, operation
 from goldsmith.http.parameters import Header, Query
 from goldsmith.http.routes import CurrentCall
-from goldsmith.iam import rendering
+from goldsmith.iam import examples, rendering
 from goldsmith.iam.login import Issued, Login, Scope, UserName
 from goldsmith.iam.projects import Projects, Wanted
 from goldsmith.iam.schemas import (
@@ -34,16 +34,6 @@ Page = Annotated[int, Query(ge=1, le=1_000_000)]
 PerPage = Annotated[int, Query(ge=0, le=5000)]
 Filter = Annotated[str | None, Query(max_length=255)]
 
-LOGIN_EXAMPLE = {
-    "auth": {
-        "identity": {
-            "methods": ["password"],
-            "password": {"user": {"name": "admin", "password": "…", "domain": {"name": "goldsmith"}}},
-        },
-        "scope": {"project": {"name": "local-1"}},
-    }
-}
-
 
 class IamApi:
     """Tokens, projects and accounts."""
@@ -55,8 +45,9 @@ class IamApi:
 
     @operation(
         "KeystoneCreateToken", "POST", "/v3/auth/tokens", surface=Surface.IAM, tag=TAG, success=201,
-        is_public=True, example=LOGIN_EXAMPLE,
+        is_public=True, example=examples.LOGIN,
         errors=(errors.UNAUTHENTICATED, errors.FOREIGN_PROJECT, errors.TOO_MANY_REQUESTS),
+        answer=examples.TOKEN,
     )  # fmt: skip
     async def create_token(
         self, call: CurrentCall, body: TokenRequest, response: Response, nocatalog: str | None = None
@@ -77,6 +68,7 @@ class IamApi:
     @operation(
         "KeystoneValidateToken", "GET", "/v3/auth/tokens", surface=Surface.IAM, tag=TAG,
         errors=(errors.NOT_FOUND,),
+        answer=examples.TOKEN,
     )  # fmt: skip
     async def validate_token(
         self,
@@ -103,6 +95,7 @@ class IamApi:
 
     @operation(
         "KeystoneListProjects", "GET", "/v3/projects", surface=Surface.IAM, tag=TAG, exclude_none=False,
+        answer=examples.PROJECTS,
     )  # fmt: skip
     async def list_projects(
         self,
@@ -127,6 +120,7 @@ class IamApi:
     @operation(
         "KeystoneListAuthProjects", "GET", "/v3/auth/projects", surface=Surface.IAM, tag=TAG,
         exclude_none=False,
+        answer=examples.PROJECTS,
     )  # fmt: skip
     async def list_auth_projects(self, call: CurrentCall, request: Request) -> ProjectList:
         """List the projects the caller's credential is good for."""
@@ -136,6 +130,7 @@ class IamApi:
     @operation(
         "KeystoneListAuthDomains", "GET", "/v3/auth/domains", surface=Surface.IAM, tag=TAG,
         exclude_none=False,
+        answer=examples.DOMAINS,
     )  # fmt: skip
     async def list_auth_domains(self, call: CurrentCall) -> DomainList:
         """Show the account the caller belongs to."""
@@ -145,6 +140,7 @@ class IamApi:
         "KeystoneCreateProject", "POST", "/v3/projects", surface=Surface.IAM, tag=TAG, success=201,
         action="iam:projects:createProject", access=Access.WRITE, errors=(errors.CONFLICT,),
         example={"project": {"name": "local-1_team-b", "description": "Images of team B"}},
+        answer=examples.PROJECT,
     )  # fmt: skip
     async def create_project(self, call: CurrentCall, body: NewProjectRequest) -> ProjectAnswer:
         """Add a project to the caller's account."""

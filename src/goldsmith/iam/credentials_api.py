@@ -14,6 +14,7 @@ from goldsmith.http.operations import Access, Call, Resource, Surface, Touched, 
 from goldsmith.http.parameters import Header, Query
 from goldsmith.http.routes import CurrentCall
 from goldsmith.http.wire import Answer, Body, PathId
+from goldsmith.iam import examples
 from goldsmith.iam.permanent_keys import PermanentKeys
 from goldsmith.iam.policies.document import PolicyProblem
 from goldsmith.iam.service import Caller, Iam
@@ -143,6 +144,7 @@ class CredentialsApi(TouchesNamed):
         action="iam:credentials:createCredential", access=Access.WRITE, resource_type="user", touches="touched",
         errors=(errors.NOT_FOUND, errors.CONFLICT),
         example={"credential": {"user_id": "07667db96a00f265ee1c0020c7b44bbb", "description": "for the pipeline"}},
+        answer=examples.NEW_KEY,
     )  # fmt: skip
     async def create(self, call: CurrentCall, body: NewKeyRequest) -> KeyAnswer:
         """Make a permanent access key; this is the only time its secret is shown."""
@@ -152,6 +154,7 @@ class CredentialsApi(TouchesNamed):
     @operation(
         "ListPermanentAccessKeys", "GET", ROOM, surface=EXTENSION, codes=CODES, tag=TAG,
         action="iam:credentials:listCredentials", access=Access.LIST, errors=(errors.NOT_FOUND,),
+        answer=examples.KEYS,
     )  # fmt: skip
     async def list_keys(
         self, call: CurrentCall, user_id: Annotated[str | None, Query(min_length=1, max_length=64)] = None
@@ -163,6 +166,7 @@ class CredentialsApi(TouchesNamed):
     @operation(
         "ShowPermanentAccessKey", "GET", ROOM + "/{access_key}", surface=EXTENSION, codes=CODES, tag=TAG,
         action="iam:credentials:getCredential", resource_type="user", touches="touched", errors=(errors.NOT_FOUND,),
+        answer=examples.KEY,
     )  # fmt: skip
     async def show(self, call: CurrentCall, access_key: PathId) -> KeyAnswer:
         """Show a permanent access key, without its secret."""
@@ -172,6 +176,7 @@ class CredentialsApi(TouchesNamed):
         "UpdatePermanentAccessKey", "PUT", ROOM + "/{access_key}", surface=EXTENSION, codes=CODES, tag=TAG,
         action="iam:credentials:updateCredential", access=Access.WRITE, resource_type="user", touches="touched",
         errors=(errors.NOT_FOUND,), example={"credential": {"status": "inactive"}},
+        answer=examples.KEY,
     )  # fmt: skip
     async def update(self, call: CurrentCall, access_key: PathId, body: KeyChangesRequest) -> KeyAnswer:
         """Disable or enable a permanent access key, or describe it anew."""
@@ -193,6 +198,7 @@ class CredentialsApi(TouchesNamed):
         "CreateTemporaryAccessKeyByToken", "POST", "/v3.0/OS-CREDENTIAL/securitytokens", surface=EXTENSION,
         codes=CODES, tag=TAG, success=201, access=Access.WRITE,
         example={"auth": {"identity": {"methods": ["token"], "token": {"duration_seconds": 900}}}},
+        answer=examples.TEMPORARY_KEY,
     )  # fmt: skip
     async def create_temporary(self, call: CurrentCall, body: TemporaryKeyRequest) -> TemporaryKeyAnswer:
         """Make a temporary access key for oneself, narrowed by a policy if one is given."""

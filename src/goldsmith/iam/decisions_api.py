@@ -13,6 +13,7 @@ from goldsmith.errors import Problems
 from goldsmith.http.operations import Access, Operation, operation
 from goldsmith.http.routes import CurrentCall
 from goldsmith.http.wire import Answer, Body
+from goldsmith.iam import examples
 from goldsmith.iam.directory import Person
 from goldsmith.iam.keys import KeyFileProblem
 from goldsmith.iam.policies import keys
@@ -93,6 +94,7 @@ class DecisionsApi:
     @operation(
         "DecodeAuthorizationMessage", "POST", "/v5/decode-authorization-message", surface=EXTENSION, codes=CODES,
         action="sts:authorizationMessage:get", tag=TAG, example={"encoded_message": "gAAAA…"},
+        answer=examples.DECODED,
     )  # fmt: skip
     async def decode(self, call: CurrentCall, body: EncodedMessage) -> DecodedMessage:
         """Open the encrypted story of a refusal: who, what, why, and everything the decision knew."""
@@ -110,6 +112,7 @@ class DecisionsApi:
         action="iam:policies:checkSimulated", tag=TAG, is_extension=True,
         example={"user_name": "builder", "actions": ["workspace:imageServer:create"], "context": {
             "g:EnterpriseProjectId": "0"}},
+        answer=examples.SIMULATED,
     )  # fmt: skip
     async def simulate(self, call: CurrentCall, body: Simulation) -> Simulated:
         """Tell whether a user may do something, and why, without doing it."""

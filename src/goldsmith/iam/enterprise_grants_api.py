@@ -6,6 +6,7 @@ from goldsmith import errors
 from goldsmith.http.operations import Access, operation
 from goldsmith.http.routes import CurrentCall
 from goldsmith.http.wire import PathId
+from goldsmith.iam import examples
 from goldsmith.iam.granting import Granting, Subject
 from goldsmith.iam.policies.evaluate import Scope, ScopeKind
 from goldsmith.iam.role_schemas import (
@@ -47,6 +48,7 @@ class EnterpriseGrantsApi(TouchesNamed):
         "ListRolesForGroupOnEnterpriseProject", "GET", GROUP_ROLES, surface=EXTENSION, codes=CODES, tag=TAG,
         exclude_none=False, action="iam:permissions:listRolesForGroupOnEnterpriseProject", access=Access.LIST,
         touches="touched", errors=GONE,
+        answer=examples.ENTERPRISE_PROJECT_ROLES,
     )  # fmt: skip
     async def list_of_group(
         self, call: CurrentCall, enterprise_project_id: PathId, group_id: PathId
@@ -82,6 +84,7 @@ class EnterpriseGrantsApi(TouchesNamed):
         "ListRolesForUserOnEnterpriseProject", "GET", USER_ROLES, surface=EXTENSION, codes=CODES, tag=TAG,
         exclude_none=False, action="iam:permissions:listRolesForUserOnEnterpriseProject", access=Access.LIST,
         touches="touched", errors=GONE,
+        answer=examples.ENTERPRISE_PROJECT_ROLES,
     )  # fmt: skip
     async def list_of_user(
         self, call: CurrentCall, enterprise_project_id: PathId, user_id: PathId
@@ -105,6 +108,7 @@ class EnterpriseGrantsApi(TouchesNamed):
         "ListEnterpriseProjectsForGroup", "GET", "/v3.0/OS-PERMISSION/groups/{group_id}/enterprise-projects",
         surface=EXTENSION, codes=CODES, tag=TAG, action="iam:permissions:listEnterpriseProjectsForGroup",
         access=Access.LIST, touches="touched", errors=GONE,
+        answer=examples.ENTERPRISE_PROJECT_IDS,
     )  # fmt: skip
     async def list_projects_of_group(self, call: CurrentCall, group_id: PathId) -> EnterpriseProjectIds:
         """List the enterprise projects in which a group holds a policy."""
@@ -114,6 +118,7 @@ class EnterpriseGrantsApi(TouchesNamed):
     @operation(
         "ListGroupsForEnterpriseProject", "GET", ROOM + "/groups", surface=EXTENSION, codes=CODES, tag=TAG,
         action="iam:permissions:listGroupsOnEnterpriseProject", access=Access.LIST,
+        answer=examples.GRANTED_GROUPS,
     )  # fmt: skip
     async def list_groups_in(self, call: CurrentCall, enterprise_project_id: PathId) -> GrantedGroups:
         """List the groups that hold a policy in an enterprise project."""

@@ -12,6 +12,7 @@ from goldsmith.http.operations import Access, Surface, operation
 from goldsmith.http.parameters import Query
 from goldsmith.http.routes import CurrentCall
 from goldsmith.http.wire import Answer, Body, PathId
+from goldsmith.iam import examples
 from goldsmith.iam.groups import Groups
 from goldsmith.iam.schemas import Links, SelfLink
 from goldsmith.iam.service import Iam
@@ -100,6 +101,7 @@ class GroupsApi(TouchesNamed):
         action="iam:groups:createGroup", access=Access.WRITE, resource_type="group", touches="touched",
         errors=(errors.CONFLICT,),
         example={"group": {"name": "image builders", "description": "They build golden images."}},
+        answer=examples.GROUP,
     )  # fmt: skip
     async def create(self, call: CurrentCall, body: NewGroupRequest) -> GroupAnswer:
         """Add a group to the account."""
@@ -110,6 +112,7 @@ class GroupsApi(TouchesNamed):
     @operation(
         "KeystoneListGroups", "GET", "/v3/groups", surface=Surface.IAM, tag=TAG, exclude_none=False,
         action="iam:groups:listGroups", access=Access.LIST,
+        answer=examples.GROUPS,
     )  # fmt: skip
     async def list_groups(
         self, call: CurrentCall, request: Request, domain_id: Filter = None, name: Filter = None
@@ -125,6 +128,7 @@ class GroupsApi(TouchesNamed):
         "KeystoneShowGroup", "GET", "/v3/groups/{group_id}", surface=Surface.IAM, tag=TAG,
         action="iam:groups:getGroup", access=Access.READ, resource_type="group", touches="touched",
         errors=(errors.NOT_FOUND,),
+        answer=examples.GROUP,
     )  # fmt: skip
     async def show(self, call: CurrentCall, group_id: PathId) -> GroupAnswer:
         """Show a group."""
@@ -134,6 +138,7 @@ class GroupsApi(TouchesNamed):
         "KeystoneUpdateGroup", "PATCH", "/v3/groups/{group_id}", surface=Surface.IAM, tag=TAG,
         action="iam:groups:updateGroup", access=Access.WRITE, resource_type="group", touches="touched",
         errors=(errors.NOT_FOUND, errors.CONFLICT), example={"group": {"description": "They build golden images."}},
+        answer=examples.GROUP,
     )  # fmt: skip
     async def update(self, call: CurrentCall, group_id: PathId, body: GroupChangesRequest) -> GroupAnswer:
         """Change name or description of a group."""
@@ -182,6 +187,7 @@ class GroupsApi(TouchesNamed):
         "KeystoneListUsersForGroupByAdmin", "GET", "/v3/groups/{group_id}/users", surface=Surface.IAM, tag=TAG,
         exclude_none=False, action="iam:users:listUsersForGroup", access=Access.LIST, touches="touched",
         errors=(errors.NOT_FOUND,),
+        answer=examples.KEYSTONE_USERS,
     )  # fmt: skip
     async def list_members(self, call: CurrentCall, request: Request, group_id: PathId) -> KeystoneUserList:
         """List the users of a group."""
@@ -192,6 +198,7 @@ class GroupsApi(TouchesNamed):
         "KeystoneListGroupsForUser", "GET", "/v3/users/{user_id}/groups", surface=Surface.IAM, tag=TAG,
         exclude_none=False, action="iam:groups:listGroupsForUser", access=Access.LIST, touches="touched",
         errors=(errors.NOT_FOUND,),
+        answer=examples.GROUPS,
     )  # fmt: skip
     async def list_groups_of(self, call: CurrentCall, request: Request, user_id: PathId) -> GroupList:
         """List the groups a user is in."""

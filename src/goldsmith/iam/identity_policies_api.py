@@ -10,6 +10,7 @@ from goldsmith.http.operations import Access, operation
 from goldsmith.http.parameters import Path, Query
 from goldsmith.http.routes import CurrentCall
 from goldsmith.http.wire import Empty, PathId, wire_time
+from goldsmith.iam import examples
 from goldsmith.iam import identity_policy_schemas as schemas
 from goldsmith.iam.custom_policies import IDENTITY, SYSTEM, CustomPolicies, NewPolicy, PolicyView
 from goldsmith.iam.granting import EVERYWHERE, Granting, Subject
@@ -38,6 +39,7 @@ class IdentityPoliciesApi(TouchesNamed):
         "CreatePolicyV5", "POST", "/v5/policies", surface=EXTENSION, codes=CODES, tag=TAG, success=201,
         action="iam:policies:createV5", access=Access.WRITE, resource_type="policy", touches="touched",
         errors=(errors.CONFLICT,), example={"policy_name": "viewers", "policy_document": DOCUMENT},
+        answer=examples.POLICY,
     )  # fmt: skip
     async def create(self, call: CurrentCall, body: schemas.NewIdentityPolicy) -> schemas.IdentityPolicyAnswer:
         """Make an identity policy; the place of a fault in its document is named."""
@@ -48,6 +50,7 @@ class IdentityPoliciesApi(TouchesNamed):
     @operation(
         "ListPoliciesV5", "GET", "/v5/policies", surface=EXTENSION, codes=CODES, tag=TAG,
         action="iam:policies:listV5", access=Access.LIST,
+        answer=examples.POLICIES,
     )  # fmt: skip
     async def list_policies(
         self,
@@ -71,6 +74,7 @@ class IdentityPoliciesApi(TouchesNamed):
     @operation(
         "GetPolicyV5", "GET", ROOM, surface=EXTENSION, codes=CODES, tag=TAG, action="iam:policies:getV5",
         resource_type="policy", touches="touched", errors=GONE,
+        answer=examples.POLICY,
     )  # fmt: skip
     async def show(self, call: CurrentCall, policy_id: PathId) -> schemas.IdentityPolicyAnswer:
         """Show an identity policy."""
@@ -101,6 +105,7 @@ class IdentityPoliciesApi(TouchesNamed):
         "CreatePolicyVersionV5", "POST", ROOM + "/versions", surface=EXTENSION, codes=CODES, tag=TAG, success=201,
         action="iam:policies:createVersionV5", access=Access.WRITE, resource_type="policy", touches="touched",
         errors=(errors.NOT_FOUND, errors.CONFLICT), example={"policy_document": DOCUMENT, "set_as_default": True},
+        answer=examples.POLICY_VERSION,
     )  # fmt: skip
     async def create_version(
         self, call: CurrentCall, policy_id: PathId, body: schemas.NewVersion
@@ -115,6 +120,7 @@ class IdentityPoliciesApi(TouchesNamed):
     @operation(
         "ListPolicyVersionsV5", "GET", ROOM + "/versions", surface=EXTENSION, codes=CODES, tag=TAG,
         action="iam:policies:listVersionsV5", access=Access.LIST, touches="touched", errors=GONE,
+        answer=examples.POLICY_VERSIONS,
     )  # fmt: skip
     async def list_versions(
         self, call: CurrentCall, policy_id: PathId, limit: PageLimit = 100, marker: Marker = None
@@ -128,6 +134,7 @@ class IdentityPoliciesApi(TouchesNamed):
     @operation(
         "GetPolicyVersionV5", "GET", ROOM + "/versions/{version_id}", surface=EXTENSION, codes=CODES, tag=TAG,
         action="iam:policies:getVersionV5", resource_type="policy", touches="touched", errors=GONE,
+        answer=examples.POLICY_VERSION,
     )  # fmt: skip
     async def show_version(
         self, call: CurrentCall, policy_id: PathId, version_id: VersionId
@@ -201,6 +208,7 @@ class IdentityPoliciesApi(TouchesNamed):
     @operation(
         "ListAttachedUserPoliciesV5", "GET", "/v5/users/{user_id}/attached-policies", surface=EXTENSION, codes=CODES,
         tag=TAG, action="iam:users:listAttachedPoliciesV5", access=Access.LIST, touches="touched", errors=GONE,
+        answer=examples.ATTACHED_POLICIES,
     )  # fmt: skip
     async def list_of_user(
         self, call: CurrentCall, user_id: PathId, limit: PageLimit = 100, marker: Marker = None
@@ -212,6 +220,7 @@ class IdentityPoliciesApi(TouchesNamed):
         "ListAttachedGroupPoliciesV5", "GET", "/v5/groups/{group_id}/attached-policies", surface=EXTENSION,
         codes=CODES, tag=TAG, action="iam:groups:listAttachedPoliciesV5", access=Access.LIST,
         touches="touched", errors=GONE,
+        answer=examples.ATTACHED_POLICIES,
     )  # fmt: skip
     async def list_of_group(
         self, call: CurrentCall, group_id: PathId, limit: PageLimit = 100, marker: Marker = None
@@ -222,6 +231,7 @@ class IdentityPoliciesApi(TouchesNamed):
     @operation(
         "ListEntitiesForPolicyV5", "GET", ROOM + "/attached-entities", surface=EXTENSION, codes=CODES, tag=TAG,
         action="iam:policies:listEntitiesV5", access=Access.LIST, touches="touched", errors=GONE,
+        answer=examples.ENTITIES,
     )  # fmt: skip
     async def list_entities(
         self,

@@ -11,6 +11,7 @@ from goldsmith import errors
 from goldsmith.http.operations import Access, Surface, operation
 from goldsmith.http.routes import CurrentCall
 from goldsmith.http.wire import PathId
+from goldsmith.iam import examples
 from goldsmith.iam.granting import Granting, Subject, require_account
 from goldsmith.iam.policies.evaluate import Scope, ScopeKind
 from goldsmith.iam.role_schemas import GrantedRoles, role_of
@@ -56,6 +57,7 @@ class RoleGrantsApi(TouchesNamed):
     @operation(
         "KeystoneListDomainPermissionsForGroup", "GET", ACCOUNT, surface=Surface.IAM, tag=TAG, exclude_none=False,
         action="iam:permissions:listRolesForGroupOnDomain", access=Access.LIST, touches="touched", errors=GONE,
+        answer=examples.GRANTED_ROLES,
     )  # fmt: skip
     async def list_in_account(
         self, call: CurrentCall, request: Request, domain_id: PathId, group_id: PathId
@@ -101,6 +103,7 @@ class RoleGrantsApi(TouchesNamed):
     @operation(
         "KeystoneListProjectPermissionsForGroup", "GET", PROJECT, surface=Surface.IAM, tag=TAG, exclude_none=False,
         action="iam:permissions:listRolesForGroupOnProject", access=Access.LIST, touches="touched", errors=GONE,
+        answer=examples.GRANTED_ROLES,
     )  # fmt: skip
     async def list_in_project(
         self, call: CurrentCall, request: Request, granted_project_id: PathId, group_id: PathId
@@ -147,6 +150,7 @@ class RoleGrantsApi(TouchesNamed):
         "KeystoneListAllProjectPermissionsForGroup", "GET", f"{EVERY_PROJECT}/{INHERITED}", surface=Surface.IAM,
         tag=TAG, exclude_none=False, action="iam:permissions:listRolesForGroup", access=Access.LIST,
         touches="touched", errors=GONE,
+        answer=examples.GRANTED_ROLES,
     )  # fmt: skip
     async def list_in_all_projects(
         self, call: CurrentCall, request: Request, domain_id: PathId, group_id: PathId

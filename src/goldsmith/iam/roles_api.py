@@ -12,6 +12,7 @@ from goldsmith.http.operations import Access, Surface, operation
 from goldsmith.http.parameters import Query
 from goldsmith.http.routes import CurrentCall
 from goldsmith.http.wire import PathId
+from goldsmith.iam import examples
 from goldsmith.iam.custom_policies import CLASSIC, SYSTEM, CustomPolicies, NewPolicy, PolicyView
 from goldsmith.iam.role_schemas import CUSTOM, NewRole, NewRoleRequest, RoleAnswer, RoleList, role_list, role_of
 from goldsmith.iam.role_schemas import SYSTEM as SYSTEM_CATALOG
@@ -50,6 +51,7 @@ class RolesApi(TouchesNamed):
         "CreateCloudServiceCustomPolicy", "POST", "/v3.0/OS-ROLE/roles", surface=EXTENSION, codes=CODES, tag=TAG,
         success=201, action="iam:roles:createRole", access=Access.WRITE, resource_type="role", touches="touched",
         errors=(errors.CONFLICT,), example=EXAMPLE,
+        answer=examples.ROLE,
     )  # fmt: skip
     async def create(self, call: CurrentCall, body: NewRoleRequest) -> RoleAnswer:
         """Make a custom policy; the place of a fault in its document is named."""
@@ -63,6 +65,7 @@ class RolesApi(TouchesNamed):
     @operation(
         "ListCustomPolicies", "GET", "/v3.0/OS-ROLE/roles", surface=EXTENSION, codes=CODES, tag=TAG,
         exclude_none=False, action="iam:roles:listRoles", access=Access.LIST,
+        answer=examples.ROLES,
     )  # fmt: skip
     async def list_custom(
         self, call: CurrentCall, request: Request, page: Page = 1, per_page: PerPage = 300
@@ -75,6 +78,7 @@ class RolesApi(TouchesNamed):
         "ShowCustomPolicy", "GET", "/v3.0/OS-ROLE/roles/{role_id}", surface=EXTENSION, codes=CODES, tag=TAG,
         action="iam:roles:getRole", access=Access.READ, resource_type="role", touches="touched",
         errors=(errors.NOT_FOUND,),
+        answer=examples.ROLE,
     )  # fmt: skip
     async def show_custom(self, call: CurrentCall, role_id: PathId) -> RoleAnswer:
         """Show a custom policy and how often it is granted."""
@@ -85,6 +89,7 @@ class RolesApi(TouchesNamed):
         "UpdateCloudServiceCustomPolicy", "PATCH", "/v3.0/OS-ROLE/roles/{role_id}", surface=EXTENSION, codes=CODES,
         tag=TAG, action="iam:roles:updateRole", access=Access.WRITE, resource_type="role", touches="touched",
         errors=(errors.NOT_FOUND, errors.CONFLICT), example=EXAMPLE,
+        answer=examples.ROLE,
     )  # fmt: skip
     async def update(self, call: CurrentCall, role_id: PathId, body: NewRoleRequest) -> RoleAnswer:
         """Replace a custom policy; it is in force for all who hold it within a second."""
@@ -103,6 +108,7 @@ class RolesApi(TouchesNamed):
     @operation(
         "KeystoneListPermissions", "GET", "/v3/roles", surface=Surface.IAM, tag=TAG, exclude_none=False,
         action="iam:roles:listRoles", access=Access.LIST,
+        answer=examples.ROLES,
     )  # fmt: skip
     async def list_roles(
         self,
@@ -139,6 +145,7 @@ class RolesApi(TouchesNamed):
         "KeystoneShowPermission", "GET", "/v3/roles/{role_id}", surface=Surface.IAM, tag=TAG,
         action="iam:roles:getRole", access=Access.READ, resource_type="role", touches="touched",
         errors=(errors.NOT_FOUND,),
+        answer=examples.ROLE,
     )  # fmt: skip
     async def show_role(self, call: CurrentCall, role_id: PathId) -> RoleAnswer:
         """Show a policy that can be granted."""

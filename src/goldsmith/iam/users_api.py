@@ -12,6 +12,7 @@ from goldsmith.http.operations import Access, Surface, operation
 from goldsmith.http.parameters import Query
 from goldsmith.http.routes import CurrentCall
 from goldsmith.http.wire import PathId
+from goldsmith.iam import examples
 from goldsmith.iam import user_schemas as schemas
 from goldsmith.iam.service import Caller, CredentialKind, Iam
 from goldsmith.iam.surfaces import CODES, EXTENSION
@@ -35,6 +36,7 @@ class IamUsersApi(TouchesNamed):
         action="iam:users:createUser", access=Access.WRITE, resource_type="user", touches="touched",
         errors=(errors.CONFLICT, errors.TOO_MANY_REQUESTS),
         example={"user": {"name": "ann", "domain_id": "d78cbac186b744899480f25bd02f468", "password": "…"}},
+        answer=examples.USER,
     )  # fmt: skip
     async def create(self, call: CurrentCall, body: schemas.NewUserRequest) -> schemas.UserAnswer:
         """Add a user to the account."""
@@ -53,6 +55,7 @@ class IamUsersApi(TouchesNamed):
         "ShowUser", "GET", "/v3.0/OS-USER/users/{user_id}", surface=EXTENSION, codes=CODES, tag=TAG,
         action="iam:users:getUser", access=Access.READ, resource_type="user", touches="touched",
         errors=(errors.NOT_FOUND,),
+        answer=examples.USER,
     )  # fmt: skip
     async def show(self, call: CurrentCall, user_id: PathId) -> schemas.UserAnswer:
         """Show everything known of a user."""
@@ -62,6 +65,7 @@ class IamUsersApi(TouchesNamed):
         "UpdateUser", "PUT", "/v3.0/OS-USER/users/{user_id}", surface=EXTENSION, codes=CODES, tag=TAG,
         action="iam:users:updateUser", access=Access.WRITE, resource_type="user", touches="touched",
         errors=(errors.NOT_FOUND, errors.CONFLICT, errors.TOO_MANY_REQUESTS), example={"user": {"enabled": False}},
+        answer=examples.USER,
     )  # fmt: skip
     async def update(self, call: CurrentCall, user_id: PathId, body: schemas.UserChangesRequest) -> schemas.UserAnswer:
         """Change, disable or enable a user, or give it a new password."""
@@ -72,6 +76,7 @@ class IamUsersApi(TouchesNamed):
         "KeystoneCreateUser", "POST", "/v3/users", surface=Surface.IAM, tag=TAG, success=201,
         action="iam:users:createUser", access=Access.WRITE, resource_type="user", touches="touched", exclude_none=False,
         errors=(errors.CONFLICT, errors.TOO_MANY_REQUESTS), example={"user": {"name": "ann", "password": "…"}},
+        answer=examples.KEYSTONE_USER,
     )  # fmt: skip
     async def create_keystone_user(
         self, call: CurrentCall, body: schemas.NewKeystoneUserRequest
@@ -86,6 +91,7 @@ class IamUsersApi(TouchesNamed):
     @operation(
         "KeystoneListUsers", "GET", "/v3/users", surface=Surface.IAM, tag=TAG, exclude_none=False,
         action="iam:users:listUsers", access=Access.LIST,
+        answer=examples.KEYSTONE_USERS,
     )  # fmt: skip
     async def list_keystone_users(
         self,
@@ -108,6 +114,7 @@ class IamUsersApi(TouchesNamed):
         "KeystoneShowUser", "GET", "/v3/users/{user_id}", surface=Surface.IAM, tag=TAG, exclude_none=False,
         action="iam:users:getUser", access=Access.READ, resource_type="user", touches="touched",
         errors=(errors.NOT_FOUND,),
+        answer=examples.KEYSTONE_USER,
     )  # fmt: skip
     async def show_keystone_user(self, call: CurrentCall, user_id: PathId) -> schemas.KeystoneUserAnswer:
         """Show a user."""
@@ -118,6 +125,7 @@ class IamUsersApi(TouchesNamed):
         "KeystoneUpdateUserByAdmin", "PATCH", "/v3/users/{user_id}", surface=Surface.IAM, tag=TAG,
         action="iam:users:updateUser", access=Access.WRITE, resource_type="user", touches="touched", exclude_none=False,
         errors=(errors.NOT_FOUND, errors.CONFLICT, errors.TOO_MANY_REQUESTS), example={"user": {"enabled": False}},
+        answer=examples.KEYSTONE_USER,
     )  # fmt: skip
     async def update_keystone_user(
         self, call: CurrentCall, user_id: PathId, body: schemas.KeystoneUserChangesRequest

@@ -14,7 +14,7 @@ from goldsmith.errors import Problem
 from goldsmith.http.operations import Access, Call, Resource, Surface, Touched, operation
 from goldsmith.http.parameters import Query
 from goldsmith.http.routes import CurrentCall
-from goldsmith.images import schemas
+from goldsmith.images import examples, schemas
 from goldsmith.images.listing import (
     BadMoment,
     Order,
@@ -58,6 +58,7 @@ class ImagesApi:
     @operation(
         "ListImages", "GET", "/v2/cloudimages", surface=Surface.IMS, tag=TAG,
         action="ims:images:list", access=Access.LIST, resource_type=KIND, condition_keys=KEYS,
+        answer=examples.IMAGES,
     )  # fmt: skip
     async def list_images(
         self,
@@ -116,6 +117,7 @@ class ImagesApi:
     @operation(
         "GlanceShowImage", "GET", "/v2/images/{image_id}", surface=Surface.IMS, tag=TAG,
         action="ims:images:get", resource_type=KIND, condition_keys=KEYS, touches="touched", errors=(errors.NOT_FOUND,),
+        answer=examples.IMAGE,
     )  # fmt: skip
     async def show_image(self, call: CurrentCall, image_id: str) -> schemas.ImageInfo:
         """Show an image."""

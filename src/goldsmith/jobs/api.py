@@ -9,7 +9,7 @@ from goldsmith.http.operations import Access, operation
 from goldsmith.http.parameters import Path, Query
 from goldsmith.http.routes import CurrentCall
 from goldsmith.http.wire import Empty, Limit, Offset, PathId, wire_seconds, wire_time
-from goldsmith.jobs import schemas
+from goldsmith.jobs import examples, schemas
 from goldsmith.jobs.service import IMAGE_JOB_TYPES, Jobs, wire_type
 from goldsmith.store import Row, Store, Tx
 from goldsmith.workflows import Progress, Queue
@@ -20,14 +20,6 @@ JOB_TYPE = r"^(CREATE_SERVER|CREATE_SERVER_IMAGE|DELETE_SERVER)?$"
 V1_STATUS = {"FAILED": 0, "SUCCESS": 1, "WAITING": 3}
 FAMILY_12 = dict.fromkeys((400, 403, 404, 409, 500), "WKS.00129901")
 FAMILY_14 = dict.fromkeys((400, 403, 404, 409, 500), "WKS.00149901")
-
-EXAMPLE_SUB_JOB = {
-    "id": "702364884037271552", "job_id": "702364883651395584", "project_id": "a4da8115c9d8464ead3a38309130523f",
-    "job_type": "CREATE_SERVER", "status": "SUCCESS", "begin_time": "2024-05-20T10:39:50.723Z",
-    "end_time": "2024-05-20T11:03:24.194Z",
-    "job_resource_info": {"resource_id": "702364883894788096", "resource_name": "image-0520"},
-    "job_execute_info": {"error_code": "", "error_message": ""}, "progress": 100, "current_step": "", "steps": [],
-}  # fmt: skip
 
 SubStatus = Annotated[str, Query(pattern=SUB_STATUS)]
 JobIdFilter = Annotated[str, Query(max_length=128)]
@@ -42,6 +34,7 @@ class JobsApi:
     @operation(
         "ListImageJobs", "GET", "/v1/{project_id}/image-server-jobs",
         action="workspace:images:listImageJobs", access=Access.LIST, tag="image server jobs",
+        answer=examples.JOBS,
     )  # fmt: skip
     async def list_jobs(
         self,
@@ -67,9 +60,7 @@ class JobsApi:
     @operation(
         "ShowImageJob", "GET", "/v1/{project_id}/image-server-jobs/{job_id}",
         action="workspace:images:getImageJob", errors=(errors.NOT_FOUND,), codes=FAMILY_12, tag="image server jobs",
-        answer={"id": "702364883651395584", "job_type": "CREATE_SERVER", "status": "SUCCESS",
-                "begin_time": "2024-05-20T10:39:49.610Z", "end_time": "2024-05-20T11:03:24.206Z",
-                "sub_jobs": [EXAMPLE_SUB_JOB], "sub_jobs_total": 1, "progress": 100, "current_step": ""},
+        answer=examples.JOB,
     )  # fmt: skip
     async def show_job(self, call: CurrentCall, job_id: PathId) -> schemas.ImageJob:
         """Show an image-server job with its sub jobs and how far they are."""
@@ -89,6 +80,7 @@ class JobsApi:
     @operation(
         "ListImageSubJobs", "GET", "/v1/{project_id}/image-server-sub-jobs",
         action="workspace:imageServer:listImageSubJobs", access=Access.LIST, tag="image server jobs",
+        answer=examples.SUB_JOBS,
     )  # fmt: skip
     async def list_sub_jobs(
         self,
@@ -113,6 +105,7 @@ class JobsApi:
     @operation(
         "CountImageSubJobs", "GET", "/v1/{project_id}/image-server-sub-jobs/actions/count",
         action="workspace:imageServer:countImageSubJobs", tag="image server jobs",
+        answer=examples.COUNT,
     )  # fmt: skip
     async def count_sub_jobs(
         self,
@@ -155,6 +148,7 @@ class JobsApi:
     @operation(
         "ShowJob", "GET", "/v1/{project_id}/job/{job_id}", action="workspace:jobs:get", codes=FAMILY_14,
         deprecated=True, tag="jobs",
+        answer=examples.JOB_V1,
     )  # fmt: skip
     async def show_v1(
         self, call: CurrentCall, job_id: Annotated[str, Path(min_length=1, max_length=255)]
@@ -173,6 +167,7 @@ class JobsApi:
     @operation(
         "ShowJobDetail", "GET", "/v2/{project_id}/job/{job_id}", action="workspace:jobs:get", codes=FAMILY_14,
         tag="jobs",
+        answer=examples.JOB_V2,
     )  # fmt: skip
     async def show_v2(
         self, call: CurrentCall, job_id: Annotated[str, Path(min_length=1, max_length=255)]

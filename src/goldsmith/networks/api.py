@@ -15,7 +15,7 @@ from goldsmith.http.operations import Access, Call, Resource, Surface, Touched, 
 from goldsmith.http.parameters import Query
 from goldsmith.http.routes import CurrentCall
 from goldsmith.http.sight import Sight, sight
-from goldsmith.networks import schemas
+from goldsmith.networks import examples, schemas
 from goldsmith.networks.listing import (
     Conditions,
     among,
@@ -63,6 +63,7 @@ class NetworksApi(TouchesNetworks):
     @operation(
         "ListVpcsV1", "GET", "/v1/{project_id}/vpcs", surface=Surface.VPC_V1, tag=TAG,
         action="vpc:vpcs:list", access=Access.LIST, resource_type=VPC, condition_keys=KEYS, codes=VPC_CODES,
+        answer=examples.VPCS_V1,
     )  # fmt: skip
     async def list_vpcs_v1(
         self,
@@ -82,6 +83,7 @@ class NetworksApi(TouchesNetworks):
         "ShowVpcV1", "GET", "/v1/{project_id}/vpcs/{vpc_id}", surface=Surface.VPC_V1, tag=TAG,
         action="vpc:vpcs:get", resource_type=VPC, condition_keys=KEYS, touches="touched", codes=VPC_CODES,
         errors=(errors.NOT_FOUND,),
+        answer=examples.VPC_V1,
     )  # fmt: skip
     async def show_vpc_v1(self, call: CurrentCall, project_id: str, vpc_id: str) -> schemas.VpcAnswerV1:
         """Show a VPC."""
@@ -93,6 +95,7 @@ class NetworksApi(TouchesNetworks):
     @operation(
         "ListVpcs", "GET", "/v3/{project_id}/vpc/vpcs", surface=Surface.VPC, tag=TAG,
         action="vpc:vpcs:list", access=Access.LIST, resource_type=VPC, condition_keys=KEYS, codes=VPC_CODES,
+        answer=examples.VPCS_V3,
     )  # fmt: skip
     async def list_vpcs_v3(
         self,
@@ -122,6 +125,7 @@ class NetworksApi(TouchesNetworks):
         "ShowVpc", "GET", "/v3/{project_id}/vpc/vpcs/{vpc_id}", surface=Surface.VPC, tag=TAG,
         action="vpc:vpcs:get", resource_type=VPC, condition_keys=KEYS, touches="touched", codes=VPC_CODES,
         errors=(errors.NOT_FOUND,),
+        answer=examples.VPC_V3,
     )  # fmt: skip
     async def show_vpc_v3(self, call: CurrentCall, project_id: str, vpc_id: str) -> schemas.VpcAnswerV3:
         """Show a VPC, with how many subnets it has."""
@@ -138,6 +142,7 @@ class NetworksApi(TouchesNetworks):
     @operation(
         "ListSubnets", "GET", "/v1/{project_id}/subnets", surface=Surface.VPC_V1, tag=TAG,
         action="vpc:subnets:list", access=Access.LIST, resource_type=SUBNET, condition_keys=KEYS, codes=SUBNET_CODES,
+        answer=examples.SUBNETS,
     )  # fmt: skip
     async def list_subnets(
         self,
@@ -156,6 +161,7 @@ class NetworksApi(TouchesNetworks):
         "ShowSubnet", "GET", "/v1/{project_id}/subnets/{subnet_id}", surface=Surface.VPC_V1, tag=TAG,
         action="vpc:subnets:get", resource_type=SUBNET, condition_keys=KEYS, touches="touched", codes=SUBNET_CODES,
         errors=(errors.NOT_FOUND,),
+        answer=examples.SUBNET,
     )  # fmt: skip
     async def show_subnet(self, call: CurrentCall, project_id: str, subnet_id: str) -> schemas.SubnetAnswer:
         """Show a subnet."""
@@ -174,6 +180,7 @@ class PortsApi(TouchesNetworks):
     @operation(
         "ListPortsV1", "GET", "/v1/{project_id}/ports", surface=Surface.VPC_V1, tag=TAG,
         action="vpc:ports:list", access=Access.LIST, resource_type=PORT, condition_keys=KEYS, codes=PORT_CODES,
+        answer=examples.PORTS_V1,
     )  # fmt: skip
     async def list_ports_v1(
         self,
@@ -211,6 +218,7 @@ class PortsApi(TouchesNetworks):
         "ShowPortV1", "GET", "/v1/{project_id}/ports/{port_id}", surface=Surface.VPC_V1, tag=TAG,
         action="vpc:ports:get", resource_type=PORT, condition_keys=KEYS, touches="touched", codes=PORT_CODES,
         errors=(errors.NOT_FOUND,),
+        answer=examples.PORT_V1,
     )  # fmt: skip
     async def show_port_v1(self, call: CurrentCall, project_id: str, port_id: str) -> schemas.PortAnswerV1:
         """Show a port in the older form."""
@@ -222,6 +230,7 @@ class PortsApi(TouchesNetworks):
     @operation(
         "ListPorts", "GET", "/v3/{project_id}/ports", surface=Surface.VPC, tag=TAG,
         action="vpc:ports:list", access=Access.LIST, resource_type=PORT, condition_keys=KEYS, codes=PORT_CODES,
+        answer=examples.PORTS_V3,
     )  # fmt: skip
     async def list_ports_v3(
         self,
@@ -263,6 +272,7 @@ class PortsApi(TouchesNetworks):
         "ShowPort", "GET", "/v3/{project_id}/ports/{port_id}", surface=Surface.VPC, tag=TAG,
         action="vpc:ports:get", resource_type=PORT, condition_keys=KEYS, touches="touched", codes=PORT_CODES,
         errors=(errors.NOT_FOUND,),
+        answer=examples.PORT_V3,
     )  # fmt: skip
     async def show_port_v3(self, call: CurrentCall, project_id: str, port_id: str) -> schemas.PortAnswerV3:
         """Show a port."""

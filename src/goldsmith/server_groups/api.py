@@ -35,6 +35,15 @@ EXAMPLE_BRIEF = {
     "primary_server_group_ids": [], "secondary_server_group_ids": [], "app_group_count": 1,
     "enterprise_project_id": "0", "create_time": "2023-10-28T04:58:34.058Z", "update_time": "2023-10-28T04:58:34.058Z",
 }  # fmt: skip
+EXAMPLE_GROUP = {
+    **EXAMPLE_BRIEF, "image_name": "Debian 12 application server", "subnet_name": "subnet-default", "ou_name": "",
+    "app_server_count": 1, "app_server_flavor_count": 1, "scaling_policy": {"enable": False}, "tags": [],
+}  # fmt: skip
+EXAMPLE_DETAIL = {
+    **EXAMPLE_GROUP, "flavors": [{"id": "local.xlarge.small", "links": []}], "image_min_disk": 10,
+    "image_type": "gold", "image_product_id": "OFFI874943784560095232", "route_policy": {},
+    "ip_virtual": {"enable": False},
+}  # fmt: skip
 
 Text = Annotated[str, Query(max_length=128)]
 Part = Annotated[str, Query(max_length=1024, description="Part of the name.")]
@@ -57,6 +66,7 @@ class ServerGroupsApi(TouchesGroups):
     @operation(
         "ListServerGroups", "GET", "/v1/{project_id}/app-server-groups", action="workspace:serverGroup:list",
         access=Access.LIST, resource_type=KIND, condition_keys=KEYS, codes=FAMILY, tag=TAG,
+        answer={"count": 1, "items": [EXAMPLE_GROUP]},
     )  # fmt: skip
     async def list(
         self,
@@ -121,6 +131,7 @@ class ServerGroupsApi(TouchesGroups):
         action="workspace:serverGroup:get", resource_type=KIND, condition_keys=KEYS, touches="touched",
         errors=(errors.NOT_FOUND,), codes=FAMILY,
         tag=TAG,
+        answer=EXAMPLE_DETAIL,
     )  # fmt: skip
     async def show(self, call: CurrentCall, server_group_id: PathId) -> schemas.ServerGroupDetail:
         """Show a server group."""

@@ -37,6 +37,15 @@ EXAMPLE_DETAIL = {
     "when_created": "2024-05-07T07:54:21.009Z", "account_expires": 0, "user_expired": False,
 }  # fmt: skip
 
+EXAMPLE_USER = {
+    "id": "a96e632a399d452eb29e5091e0af806a", "user_name": "user001", "user_email": "user001@example.com",
+    "user_phone": "", "description": "", "active_type": "USER_ACTIVATE", "is_pre_user": False, "locked": False,
+    "enable_change_password": True, "next_login_change_password": True, "password_never_expired": False,
+    "disabled": False, "group_names": [], "share_space_subscription": False, "share_space_desktops": 0,
+    "total_desktops": 0, "account_expires": "0", "account_expired": False, "enterprise_project_id": "0",
+    "user_info_map": "", "domain": "",
+}  # fmt: skip
+
 Text = Annotated[str, Query(max_length=255)]
 
 
@@ -71,6 +80,7 @@ class UsersApi:
     @operation(
         "ListUsers", "GET", "/v2/{project_id}/users",
         action="workspace:users:list", access=Access.LIST, tag=TAG,
+        answer={"total_count": 1, "users": [EXAMPLE_USER]},
     )  # fmt: skip
     async def list_users(
         self,
