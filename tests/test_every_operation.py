@@ -72,7 +72,7 @@ def unlimited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 @pytest.fixture(scope="module")
 def targets(unlimited: Service) -> list[Target]:
-    document = httpx.get(f"{unlimited.endpoint}/openapi.json").json()
+    document = httpx.get(f"{unlimited.endpoint}/openapi.json", timeout=60).json()
     found = [
         Target(entry["operationId"], method.upper(), re.sub(r"{(\w+)}", lambda name: PLACES[name[1]], path), entry)
         for path, methods in document["paths"].items()

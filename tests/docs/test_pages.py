@@ -34,7 +34,7 @@ def test_a_generated_page_is_fresh(fresh: Path, name: str) -> None:
 
 
 def test_the_operation_table_is_what_the_service_serves(service: Service) -> None:
-    paths = httpx.get(f"{service.endpoint}/openapi.json").json()["paths"]
+    paths = httpx.get(f"{service.endpoint}/openapi.json", timeout=60).json()["paths"]
     served = {each["operationId"] for operations in paths.values() for each in operations.values()}
 
     assert {each.name for each in docs.operations()} == served

@@ -16,7 +16,7 @@ Media = tuple[str, dict[str, Any]]
 
 @pytest.fixture(scope="module")
 def document(service: Service) -> dict[str, Any]:
-    found: dict[str, Any] = httpx.get(f"{service.endpoint}/openapi.json").json()
+    found: dict[str, Any] = httpx.get(f"{service.endpoint}/openapi.json", timeout=60).json()
     return found
 
 

@@ -239,7 +239,7 @@ def test_the_sdk_understands_refusals(service: Service) -> None:
 
 
 def test_what_is_answered_has_only_fields_that_the_sdk_or_the_document_knows(service: Service) -> None:
-    document = httpx.get(f"{service.endpoint}/openapi.json").json()
+    document = httpx.get(f"{service.endpoint}/openapi.json", timeout=60).json()
     known = set(app.ShowImageServerResponse.attribute_map.values())
     assert set(document["components"]["schemas"]["ImageServer"]["properties"]) <= known
     job = document["components"]["schemas"]["ImageJob"]["properties"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import time
@@ -112,17 +113,24 @@ def build(
     app = Application(limits)
     for operation in operations:
         app.add(OperationRoute(operation, gate, trail, limits))
-    written: list[bytes] = []
+    document: list[bytes] = []
+    writing = asyncio.Lock()
 
     async def show_document() -> Response:
-        if not written:
-            from goldsmith.http import openapi
-
-            written.append(openapi.written(operations, title=title, version=version))
-        return Response(written[0], media_type="application/json")
+        async with writing:
+            if not document:
+                # It takes a second or more, and others are waiting for their answers.
+                document.append(await asyncio.to_thread(_document, operations, title, version))
+        return Response(document[0], media_type="application/json")
 
     app.add(Page("/openapi.json", show_document))
     return app, Envelope(app)
+
+
+def _document(operations: Sequence[Operation], title: str, version: str) -> bytes:
+    from goldsmith.http import openapi  # brings FastAPI along, which nothing else needs
+
+    return openapi.written(operations, title=title, version=version)
 
 
 class Envelope:
