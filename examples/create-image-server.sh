@@ -5,8 +5,9 @@
 #
 # src/goldsmith/demo/published-request.json is a request that works with every new data folder.
 set -euo pipefail
-credentials=$1
-request=$2
+usage="usage: $0 CREDENTIALS.json REQUEST.json"
+credentials=${1:?$usage}
+request=${2:?$usage}
 
 field() { # field NAME: of the JSON on standard input
   python3 -c 'import json, sys; print(json.load(sys.stdin)[sys.argv[1]])' "$1"

@@ -64,6 +64,16 @@ def test_an_address_of_another_machine_is_refused(goldsmith: Run) -> None:
     assert "192.0.2.1 is not an address of this machine" in done.stderr
 
 
+def test_a_folder_that_cannot_be_made_is_one_line(goldsmith: Run, tmp_path: Path) -> None:
+    (tmp_path / "letter").write_text("dear")
+
+    done = goldsmith("init", "--data-dir", "letter/data", "--cloud", "simulated")
+
+    assert done.returncode == 1
+    said = "goldsmith: cannot use letter/data: Not a directory; choose another folder with --data-dir"
+    assert done.stderr.splitlines() == [said]
+
+
 def test_a_worker_wants_an_initialised_folder(goldsmith: Run) -> None:
     done = goldsmith("worker", "--data-dir", "nowhere")
 

@@ -5,6 +5,7 @@ Exit codes: 2 for a setting that is wrong, 1 for a machine or data folder that i
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import tomllib
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from goldsmith.settings import Settings
 
 ENVIRONMENT_PREFIX = "GOLDSMITH_"
+NO_PLACE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG}
+"""What a data folder fails of that cannot be there, or cannot be written."""
 
 
 class Unusable(Exception):
@@ -96,6 +99,10 @@ def explained(data_dir: Path) -> Iterator[None]:
         _stop(1, str(error))
     except PermissionError as error:
         _stop(1, f"no right to use {error.filename or data_dir}: {error.strerror}")
+    except OSError as error:
+        if error.errno not in NO_PLACE:
+            raise
+        _stop(1, f"cannot use {error.filename or data_dir}: {error.strerror}; choose another folder with --data-dir")
     except KeyboardInterrupt:
         _stop(130)
     except Exception as error:
