@@ -44,8 +44,8 @@ def _pattern(finding: Finding) -> str:
     return f"Use one of {', '.join(words[1].split('|'))}." if words else f"The value must match {pattern}."
 
 
-def _no_whole_number(finding: Finding) -> str:
-    return f"Send a whole number, not {json.dumps(shorten(finding['input']), ensure_ascii=False)}."
+def _but_not(kind: str) -> Callable[[Finding], str]:
+    return lambda finding: f"Send {kind}, not {json.dumps(shorten(finding['input']), ensure_ascii=False)}."
 
 
 def _type_text(kind: str) -> Callable[[Finding], str]:
@@ -62,11 +62,11 @@ MESSAGES: dict[str, tuple[str, Callable[[Finding], str]]] = {
     "json_invalid": ("json", lambda finding: _json_fault(finding["ctx"]["error"], finding["loc"][-1])),
     "string_type": ("type", _type_text("a string")),
     "int_type": ("type", _type_text("a whole number")),
-    "int_parsing": ("type", _no_whole_number),
+    "int_parsing": ("type", _but_not("a whole number")),
     "int_parsing_size": ("maximum", lambda _: "The number has too many digits."),
-    "int_from_float": ("type", _no_whole_number),
+    "int_from_float": ("type", _but_not("a whole number")),
     "bool_type": ("type", _type_text("true or false")),
-    "bool_parsing": ("type", _type_text("true or false")),
+    "bool_parsing": ("type", _but_not("true or false")),
     "list_type": ("type", _type_text("a list")),
     "dict_type": ("type", _type_text("an object")),
     "model_type": ("type", _type_text("an object")),
