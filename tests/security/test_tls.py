@@ -91,6 +91,12 @@ def test_the_official_sdk_comes_over_tls(secured: Service) -> None:
     assert client.list_image_servers(ListImageServersRequest()).count == 0
 
 
+def test_the_command_line_comes_over_tls(secured: Service) -> None:
+    for words in (("iam", "user", "list"), ("audit", "list"), ("audit", "export")):
+        done = goldsmith(*words, "--data-dir", secured.data_dir)
+        assert (done.returncode, done.stderr) == (0, ""), words
+
+
 def test_who_does_not_know_the_authority_does_not_trust_the_server(secured: Service) -> None:
     with pytest.raises(ssl.SSLCertVerificationError):
         Wire(secured.endpoint, ssl.create_default_context())

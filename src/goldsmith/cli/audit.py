@@ -171,48 +171,9 @@ def _database(data_dir: Path) -> Iterator[Reader]:
 
 @contextmanager
 def _answer(data_dir: Path, path: str, query: dict[str, str]) -> Iterator[HTTPResponse]:
-    """What the running service answers to a signed GET below `/audit-records` of the default project."""
-    from urllib.error import HTTPError, URLError
-    from urllib.request import urlopen
+    """What the running service answers to a GET below `/audit-records` of the default project."""
+    from goldsmith.cli.client import Client
 
-    from goldsmith.cli.data_folder import CREDENTIALS, require_initialised
-
-    require_initialised(data_dir)
-    known = json.loads((data_dir / CREDENTIALS).read_text(encoding="utf-8"))
-    request = _signed(known, f"/v1/{known['project_id']}/audit-records{path}", query)
-    try:
-        with urlopen(request, timeout=60) as answer:  # noqa: S310 - the endpoint is of our own file
-            yield answer
-    except HTTPError as error:
-        raise Unusable(f"{known['endpoint']} answers {error.code}: {_message(error.read())}") from error
-    except URLError as error:
-        raise Unusable(
-            f"{known['endpoint']} does not answer ({error.reason}); is `goldsmith serve` running?"
-        ) from error
-
-
-def _signed(known: dict[str, str], path: str, query: dict[str, str]) -> Any:
-    from datetime import UTC
-    from urllib.parse import urlencode, urlsplit
-    from urllib.request import Request
-
-    from goldsmith.iam.signature import sign
-
-    text = urlencode(query)
-    signed = sign(
-        known["access_key"], known["secret_key"], method="GET", raw_path=path.encode(), query_string=text.encode(),
-        headers=[(b"host", urlsplit(known["endpoint"]).netloc.encode())], body=b"", now=datetime.now(UTC),
-    )  # fmt: skip
-    url = f"{known['endpoint']}{path}{'?' if text else ''}{text}"
-    return Request(url, headers={_text(name): _text(value) for name, value in signed})  # noqa: S310 - see above
-
-
-def _text(value: bytes | str) -> str:
-    return value.decode() if isinstance(value, bytes) else value
-
-
-def _message(body: bytes) -> str:
-    try:
-        return str(json.loads(body)["error_msg"])
-    except (ValueError, KeyError, TypeError):
-        return body[:200].decode(errors="replace")
+    service = Client(data_dir)
+    with service.answering("GET", f"/v1/{service.project_id}/audit-records{path}", query) as answer:
+        yield answer

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import ssl
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from http.client import HTTPResponse
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
@@ -31,8 +34,22 @@ class Client:
         """The account."""
         return self._known["domain_id"]
 
+    @property
+    def project_id(self) -> str:
+        """The default project."""
+        return self._known["project_id"]
+
     def call(self, method: str, path: str, body: Any = None, **query: str) -> Any:
         """The answer's JSON, None when it has none. Raises `Unusable` with what the service says."""
+        with self.answering(method, path, query, body) as answer:
+            received = answer.read()
+        return json.loads(received) if received else None
+
+    @contextmanager
+    def answering(
+        self, method: str, path: str, query: Mapping[str, str], body: Any = None
+    ) -> Iterator[HTTPResponse]:  # fmt: skip
+        """The answer, to be read bit by bit. Raises `Unusable` with what the service says."""
         endpoint, text = self._known["endpoint"], urlencode(query)
         payload = b"" if body is None else json.dumps(body).encode()
         headers = [(b"host", urlsplit(endpoint).netloc.encode())]
@@ -46,14 +63,23 @@ class Client:
         sent = {name.decode(): value.decode() for name, value in signed}
         request = Request(url, data=payload or None, headers=sent, method=method)  # noqa: S310 - of our own file
         try:
-            with urlopen(request, timeout=SECONDS) as answer:  # noqa: S310 - see above
-                received = answer.read()
+            with urlopen(request, timeout=SECONDS, context=self._trust()) as answer:  # noqa: S310 - see above
+                yield answer
         except HTTPError as error:
             raise Unusable(_message(error.read()) or f"{endpoint} answers {error.code}") from error
         except URLError as error:
             message = f"{endpoint} does not answer ({error.reason}); is `goldsmith serve` running?"
             raise Unusable(message) from error
-        return json.loads(received) if received else None
+
+    def _trust(self) -> ssl.SSLContext | None:
+        """Whom to believe that it is the service: the authority of `goldsmith init --tls`, else the system's."""
+        ca_file = self._known.get("ca_file")
+        if ca_file is None:
+            return None
+        try:
+            return ssl.create_default_context(cafile=ca_file)
+        except OSError as error:
+            raise Unusable(f"the certificate of the authority, {ca_file}, cannot be read: {error}") from error
 
     def users(self) -> list[Found]:
         """All users."""
