@@ -92,10 +92,7 @@ def _open_account(settings: Settings, store: Store) -> Path:
         access_key = json.loads(pending.read_text(encoding="utf-8"))["access_key"] if pending.exists() else ""
         if store.read_now(lambda tx: knows_key(tx, access_key)):
             return pending
-        raise Unusable(
-            f"the database {shown(settings.database_place)} belongs to another data folder; copy that folder's "
-            f"{CREDENTIALS}, {TOKEN_KEYS}, {SECRETS_KEY} and {catalog.FILE_NAME} to {folder}, or use an empty database"
-        )
+        raise _belongs_elsewhere(settings)
     box = SecretBox.load(folder / SECRETS_KEY)
     declared = catalog.Catalog.load(folder / catalog.FILE_NAME)
     tenancy = Tenancy(box, declared.quotas, declared.directory)
@@ -104,6 +101,9 @@ def _open_account(settings: Settings, store: Store) -> Path:
     write_private(pending, json.dumps(_credentials(settings, account, password), indent=2) + "\n", mode=0o600)
 
     def work(tx: Tx) -> None:
+        tx.lock("first account")
+        if has_account(tx):  # since we looked, from a folder on another host perhaps
+            raise _belongs_elsewhere(settings)
         add_account(tx, account, box, hashed)
         tenancy.create_user(tx, account.project_id, NewUser(WORKSPACE_ACCOUNT, password))
         made = [account.domain_id, account.project_id, account.user_id, account.access_key]
@@ -111,6 +111,14 @@ def _open_account(settings: Settings, store: Store) -> Path:
 
     store.write_now(work)
     return pending
+
+
+def _belongs_elsewhere(settings: Settings) -> Unusable:
+    return Unusable(
+        f"the database {shown(settings.database_place)} belongs to another data folder; copy that folder's "
+        f"{CREDENTIALS}, {TOKEN_KEYS}, {SECRETS_KEY} and {catalog.FILE_NAME} to {settings.data_dir}, or use an empty "
+        "database"
+    )
 
 
 def _credentials(settings: Settings, account: Account, password: str) -> dict[str, str]:

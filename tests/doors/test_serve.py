@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from goldsmith.cli.problems import Unusable
 from goldsmith.settings import Settings
 from goldsmith.setup import initialise
 
@@ -107,6 +108,24 @@ def test_inits_at_the_same_instant_make_one_folder(tmp_path: Path) -> None:
     known = json.loads(seen.pop())
     with closing(sqlite3.connect(tmp_path / "data" / "goldsmith.db")) as database:
         assert database.execute("SELECT access_key FROM iam_access_keys").fetchall() == [(known["access_key"],)]
+
+
+def test_of_folders_made_at_the_same_instant_one_gets_the_database(tmp_path: Path, postgres_url: str) -> None:
+    meeting = threading.Barrier(3)
+
+    def make(name: str) -> str:
+        meeting.wait()
+        try:
+            return initialise(Settings.load(tmp_path / name, database=postgres_url)).parent.name
+        except Unusable as problem:
+            return str(problem)
+
+    with ThreadPoolExecutor(3) as pool:
+        answers = list(pool.map(make, ("a", "b", "c")))
+    made = [path.parent.name for path in tmp_path.glob("*/credentials.json")]
+    assert len(made) == 1
+    assert made[0] in answers
+    assert sum("belongs to another data folder" in answer for answer in answers) == 2
 
 
 def test_a_folder_of_a_later_goldsmith_is_refused_and_left_alone(goldsmith: Run, tmp_path: Path) -> None:
