@@ -161,11 +161,11 @@ class Deliverer:
         found = await self._store.read(lambda tx: self._next(tx, webhook_id))
         if found is None:
             return False
-        gap = found.gap
+        gap, pause = found.gap, (found.webhook["next_at"] - found.now) / 1000
         if gap is not None:
             await self._write(lambda tx: self._webhooks.skip(tx, found.webhook, gap.until, is_gap=True))
-        elif found.webhook["next_at"] > found.now:
-            await subscription.wait(min((found.webhook["next_at"] - found.now) / 1000, LOOK_SECONDS))
+        elif 0 < pause <= 2 * self._settings.longest_retry_seconds:  # longer: the clock has been set back since
+            await subscription.wait(min(pause, LOOK_SECONDS))
         elif found.event is not None:
             await self._deliver(found.webhook, found.event)
         else:
