@@ -16,6 +16,7 @@ from goldsmith.http.operations import Access, Call, Surface, operation
 from goldsmith.http.parameters import Query, Taken
 from goldsmith.http.routes import CurrentCall
 from goldsmith.http.wire import Limit, Offset
+from goldsmith.iam.setup import first_account
 from goldsmith.store import Row, Store, Tx
 
 T = TypeVar("T")
@@ -173,7 +174,8 @@ class AuditApi:
         if not await self._may_in_account(call):
             return Scope(call.project_id)
         domain_id = call.caller.domain_id
-        return Scope(call.project_id, domain_id, await self._read(search.first_account) == domain_id)
+        first = await self._read(first_account)
+        return Scope(call.project_id, domain_id, first is not None and first["id"] == domain_id)
 
     async def _read(self, work: Callable[[Tx], T]) -> T:
         return await asyncio.to_thread(self._store.read_now, work)

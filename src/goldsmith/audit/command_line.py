@@ -11,13 +11,10 @@ import os
 from collections.abc import Sequence
 from uuid import uuid4
 
-from sqlalchemy import select
-
 from goldsmith import __version__
 from goldsmith.audit.chain import append
-from goldsmith.audit.search import first_account
 from goldsmith.http.auditing import ALLOWED, FAILED, LONGEST_ID, Entry, clean
-from goldsmith.iam.models import domains
+from goldsmith.iam.setup import first_account
 from goldsmith.store import Tx
 
 CREDENTIAL = "command_line"
@@ -28,7 +25,7 @@ def note(
     has_failed: bool = False,
 ) -> None:  # fmt: skip
     """Add a record of what a command such as `goldsmith init` did; it stands or falls with the transaction."""
-    account = tx.row(select(domains.c.id, domains.c.name).where(domains.c.id == first_account(tx)))
+    account = first_account(tx)
     entry = Entry(
         request_id=uuid4().hex, operation=operation, action="", service=service, method="", path=command,
         source_ip="", user_agent=f"goldsmith/{__version__}", outcome=FAILED if has_failed else ALLOWED, status=0,

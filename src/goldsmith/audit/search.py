@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, Executable, and_, func, or_, select, tuple_, union_all
 
 from goldsmith.audit.models import audit_records
-from goldsmith.iam.models import domains
 from goldsmith.store import Row, Tx
 from goldsmith.store.interface import Reader
 
@@ -77,12 +76,6 @@ def older(tx: Tx, scope: Scope, wanted: Wanted, *, after: Row | None, limit: int
     if after is not None:
         conditions.append(tuple_(_r.time, _r.sequence) < (after["time"], after["sequence"]))
     return list(tx.rows(_newest(scope, conditions, 0, limit)))
-
-
-def first_account(tx: Tx) -> str | None:
-    """Id of the account that `goldsmith init` made: whose goldsmith it is."""
-    found: str | None = tx.scalar(select(domains.c.id).order_by(domains.c.created_at, domains.c.id).limit(1))
-    return found
 
 
 def one(tx: Tx, scope: Scope, wanted_id: str) -> Row | None:

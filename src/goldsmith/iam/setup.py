@@ -11,7 +11,7 @@ from sqlalchemy import insert, select
 
 from goldsmith.iam.models import access_keys, domains, projects, users
 from goldsmith.iam.secrets import Passwords, SecretBox
-from goldsmith.store import Store, Tx
+from goldsmith.store import Row, Store, Tx
 
 PROJECT_ID = "a4da8115c9d8464ead3a38309130523f"
 """The project of the published example request, which must work as it stands (architecture, section 7)."""
@@ -93,6 +93,11 @@ def add_account(tx: Tx, account: Account, box: SecretBox, password_hash: str) ->
 def has_account(tx: Tx) -> bool:
     """Whether the database has any account."""
     return tx.scalar(select(domains.c.id).limit(1)) is not None
+
+
+def first_account(tx: Tx) -> Row | None:
+    """`id` and `name` of the account that `goldsmith init` made: whose goldsmith it is."""
+    return tx.row(select(domains.c.id, domains.c.name).order_by(domains.c.created_at, domains.c.id).limit(1))
 
 
 def knows_key(tx: Tx, access_key: str) -> bool:
