@@ -1,14 +1,13 @@
 """A disk that can be made full: a small file system of its own where we may mount one, else a limit on files.
 
 Filling shrinks the file system to what lies on it, so that every further block fails with ENOSPC. Where nothing may
-be mounted, the processes' limit on the size of files is taken to nothing: their writes fail with EFBIG, which
-PostgreSQL and SQLite treat like a full disk.
+be mounted, the processes' limit on the size of files is lowered: their writes fail with EFBIG, which PostgreSQL and
+SQLite treat like a full disk.
 """
 
 from __future__ import annotations
 
 import os
-import resource
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -17,6 +16,8 @@ from pathlib import Path
 import psutil
 
 LARGE = "4g"
+SHORT = 256 * 1024
+"""Bytes a file may have while files are limited: less than a segment of a log, more than a message takes."""
 Pids = Callable[[], list[int]]
 
 
@@ -51,25 +52,29 @@ class OwnDisk:
 class FileLimit:
     """A limit on the size of the files that these processes write."""
 
-    description = "no file may grow (RLIMIT_FSIZE 0, since nothing may be mounted here): EFBIG"
+    description = "no file grows beyond 256 KiB (RLIMIT_FSIZE, since nothing may be mounted here): EFBIG"
     sign = "File too large"
 
-    def __init__(self, pids: Pids) -> None:
-        self._pids = pids
+    def __init__(self, pids: Pids, owner: dict[str, int]) -> None:
+        self._pids, self._owner = pids, owner
 
     def fill(self) -> None:
-        """No process writes anything to a file any more."""
-        self._limit(0)
+        """No process writes beyond that any more."""
+        for pid in self._pids():
+            self._limit(pid, str(SHORT))
 
     def empty(self) -> None:
-        """They may again."""
-        self._limit(resource.RLIM_INFINITY)
-
-    def _limit(self, size: int) -> None:
+        """They may again, as far as they ever might."""
         for pid in self._pids():
-            with suppress(ProcessLookupError):
-                hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)[1]
-                resource.prlimit(pid, resource.RLIMIT_FSIZE, (hard if size else 0, hard))
+            with suppress(OSError):
+                lines = Path(f"/proc/{pid}/limits").read_text().splitlines()
+                self._limit(pid, next(line.split()[4] for line in lines if line.startswith("Max file size")))
+
+    def _limit(self, pid: int, size: str) -> None:
+        # As the owner of the process: root may not do it in a container.
+        command = ["prlimit", f"--fsize={size}:", "--pid", str(pid)]
+        subprocess.run(command, capture_output=True, check=False, extra_groups=[] if self._owner else None,
+                       **self._owner)  # fmt: skip
 
 
 Disk = OwnDisk | FileLimit
@@ -91,7 +96,7 @@ def disk_on(folder: Path, pids: Pids, owner: dict[str, int]) -> Iterator[Disk]:
     if subprocess.run(command, capture_output=True, check=False).returncode:
         if owner:
             os.chown(folder, owner["user"], owner["group"])
-        yield FileLimit(pids)
+        yield FileLimit(pids, owner)
         return
     try:
         yield OwnDisk(folder)

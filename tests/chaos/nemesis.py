@@ -19,7 +19,6 @@ from tests.service import until
 from goldsmith.clouds.simulated import Fault, World
 
 CALLS = ("create_port", "create_server", "start_server", "run_in_guest", "stop_server", "delete_server", "delete_port")
-ATTEMPTS = 20
 PATIENCE = 10.0
 """Seconds an effect may take before the evil is tried again elsewhere."""
 STARTING = 90.0
@@ -70,13 +69,12 @@ class Nemesis(threading.Thread):
 
     def _do(self, name: str) -> None:
         began, effect = time.time(), ""
-        for _ in range(ATTEMPTS):
+        deadline = time.monotonic() + 4 * STARTING
+        while not effect and time.monotonic() < deadline:
             until(self._is_served, seconds=2 * STARTING)
             effect = self._evils[name]()
             self._processes.revive()
             self._database.recover()
-            if effect:
-                break
         self._history.note(nemesis=name, effect=effect, began=began, ended=time.time())
         self.done[name] += bool(effect)
 
@@ -162,11 +160,12 @@ class Nemesis(threading.Thread):
         return ""
 
     def _fill_disk(self) -> str:
-        disk, known = self._database.disk, len(self._database.log())
+        disk, sign = self._database.disk, self._database.sign_of_full_disk
+        known = self._database.log().count(sign)
 
         def shows() -> bool:
             disk.fill()
-            return self._database.sign_of_full_disk in self._database.log()[known:]
+            return self._database.log().count(sign) > known
 
         effect = ""
         try:

@@ -17,7 +17,8 @@ import os, sys
 for number, _ in enumerate(sys.stdin):
     try:
         handle = os.open(sys.argv[1] + str(number), os.O_WRONLY | os.O_CREAT)
-        os.write(handle, bytes(8192))
+        for _ in range(2):
+            os.write(handle, bytes(256 * 1024))
         print(0, flush=True)
     except OSError as error:
         print(error.errno, flush=True)
@@ -64,7 +65,7 @@ def assert_refuses_while_full(disk: Disk, writer: Writer, reason: int) -> None:
 
 
 def test_a_limit_on_files_refuses_writes_until_it_is_lifted(writer: Writer) -> None:
-    assert_refuses_while_full(FileLimit(lambda: [writer.pid]), writer, errno.EFBIG)
+    assert_refuses_while_full(FileLimit(lambda: [writer.pid], {}), writer, errno.EFBIG)
 
 
 def test_the_disk_that_can_be_had_here_refuses_writes_until_there_is_room_again(tmp_path: Path) -> None:
