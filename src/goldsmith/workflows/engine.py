@@ -32,6 +32,8 @@ LONGEST_NAP = 0.25
 """Seconds between looks for work of other processes; work of this process wakes the engine at once."""
 CLOCK_LOOK = 5.0
 """Seconds between looks whether the clock was set back."""
+LONGEST_GATHERING = 0.1
+"""Seconds a free slot waits for others to become free while more is queued than fits."""
 LAST_LOOK = 5.0
 """Seconds a step gets whose limit has passed already."""
 CANCELLED = "The job was cancelled."
@@ -104,6 +106,8 @@ class Engine:
 
     async def _claim_some(self) -> float:
         """Claim what fits; seconds to wait before the next look."""
+        if self._is_more_likely:
+            await self._gather_slots()
         free = self._slots - len(self._tasks)
         if free <= 0:
             return LONGEST_NAP
@@ -137,6 +141,16 @@ class Engine:
             log.warning("the clock was set back: what waited for a time that is far away by now goes on at once")
             await self._store.write(books.catch_up)
 
+    async def _gather_slots(self) -> None:
+        """While much waits, claim several at once: let some slots become free first, but none be free for long."""
+        deadline = time.monotonic() + LONGEST_GATHERING
+        while self._slots - len(self._tasks) < self._slots // 4 and not self._stopping:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return
+            self._awake.clear()
+            await self._nap(left)
+
     def _task_ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.pop(task, None)
         telemetry.RUNNING.set(len(self._tasks))
@@ -154,7 +168,7 @@ class Engine:
     async def _drive(self, claim: Claim, held: Held) -> None:
         """Work on one workflow until it ends, waits, or is lost."""
         workflow = self._queue.kinds[claim.run.kind]
-        journal = Journal(claim, workflow, self._lease_ms, self._limits)
+        journal = Journal(claim, workflow, self._limits)
         try:
             going = True
             while going and not self._stopping:
@@ -167,10 +181,9 @@ class Engine:
         claim, workflow = journal.claim, journal.workflow
         step, following = _next_two(workflow, claim)
         if step is None:
-            if not await self._store.write(lambda tx: journal.end(tx, Ending())):
-                return True
-            telemetry.WORKFLOWS.labels(workflow.kind, "done").inc()
-            return False
+            has_ended = await self._store.write(lambda tx: journal.end(tx, Ending()))
+            telemetry.WORKFLOWS.labels(workflow.kind, "done").inc(has_ended)
+            return not has_ended
         is_begun = (step.name, "do") in claim.states and claim.step == step.name
         is_ready = is_begun and claim.permit == journal.permit_of(step)
         if not is_ready and not await self._store.write(lambda tx: journal.begin(tx, step, Phase.DO)):
@@ -190,11 +203,12 @@ class Engine:
             return await self._not_yet(journal, step, outcome, time.monotonic() - began)
         output = dict(outcome or {})
         claim.run.outputs[step.name] = output
-        await self._store.write(lambda tx: journal.finish(tx, step, Phase.DO, output, following))
+        has_ended = await self._store.write(lambda tx: journal.finish(tx, step, Phase.DO, output, following))
         if self._probe is not None:
             await self._probe.reached(claim.run, step, Point.AFTER_RECORD)
         telemetry.STEPS.labels(workflow.kind, step.name, "do", "done").inc()
-        return True
+        telemetry.WORKFLOWS.labels(workflow.kind, "done").inc(has_ended)
+        return not has_ended
 
     async def _do(self, step: Step, run: Run, held: Held) -> Output | NotYet | None:
         """The step's effect, unless the lease has ended: then somebody else may be at it, or far beyond it."""

@@ -41,7 +41,7 @@ _MOVE = prepare(
     .where(_HELD)
     .values(
         phase=bindparam("to_phase"), step=bindparam("to_step"), step_since=bindparam("since"),
-        attempts=bindparam("tries"), lease_until=bindparam("until"), permit=bindparam("holds"),
+        attempts=bindparam("tries"), permit=bindparam("holds"),
         has_permit=bindparam("does_hold"),
         error=case((bindparam("because") == "", _w.error), else_=bindparam("because")),
     )
@@ -110,14 +110,11 @@ def release_alike(tx: Tx, prefix: str) -> int:
 
 
 class Journal:
-    """The checkpoints of one claim."""
+    """The checkpoints of one claim. None extends the lease: the heartbeat does, and every write to an index costs."""
 
-    def __init__(
-        self, claim: Claim, workflow: Workflow, lease_ms: int, limits: Mapping[str, int] = MappingProxyType({})
-    ) -> None:
+    def __init__(self, claim: Claim, workflow: Workflow, limits: Mapping[str, int] = MappingProxyType({})) -> None:
         self.claim = claim
         self.workflow = workflow
-        self._lease_ms = lease_ms
         self._limits = limits
         self._known = claim.place
 
@@ -186,10 +183,11 @@ class Journal:
 
     def finish(
         self, tx: Tx, step: Step, phase: Phase, output: dict[str, object], following: Step | None = None
-    ) -> None:
+    ) -> bool:
         """The step is done (or undone): its output, and the rows that change with it.
 
-        The intent of the step that is `following` goes on record with it, unless that has to get a permit first.
+        The intent of the step that is `following` goes on record with it, unless that has to get a permit first. True
+        when it was the last step of all, and the workflow has ended with it.
         """
         self._start(tx)
         self._give_back_unless(tx, step, phase)
@@ -205,8 +203,14 @@ class Journal:
         record = step.record if phase is Phase.DO else step.unrecord
         if record is not None:
             record(tx, self.claim.run)
-        if following is not None and not self.claim.cancel:
+        if self.claim.cancel and self.workflow.can_cancel:
+            return False
+        if following is not None:
             self._note_intent(tx, following, phase)
+        is_last = phase is Phase.DO and step.name == self.workflow.steps[-1].name
+        if is_last:
+            self._end(tx, Ending())
+        return is_last
 
     def turn_back(self, tx: Tx, error: str) -> None:
         """From here on undo, because of `error`."""
@@ -238,15 +242,18 @@ class Journal:
         if self.claim.permit:
             permit = self.claim.permit
             tx.at_end(lambda: given_back(tx, permit))
+        self._end(tx, ending)
+        return True
+
+    def _end(self, tx: Tx, ending: Ending) -> None:
         state = "done" if ending.succeeded else "kept" if ending.kept else "failed"
         self._check(tx.run(_END, {**self._held, "to_state": state, "at": tx.now, "because": ending.error}))
         self.workflow.on_end(tx, self.claim.run, ending)
-        return True
 
     def _move(self, tx: Tx, phase: Phase, step: str, since: int, attempts: int) -> None:
         claim = self.claim
         row = tx.row(_MOVE, {**self._held, "to_phase": phase.value, "to_step": step, "since": since,
-                             "tries": attempts, "until": tx.now + self._lease_ms, "because": claim.error,
+                             "tries": attempts, "because": claim.error,
                              "holds": claim.permit, "does_hold": int(bool(claim.permit))})  # fmt: skip
         if row is None:
             raise Fenced(claim.run.id)
