@@ -80,7 +80,7 @@ class ImageServersApi:
             if problems:
                 raise errors.refusal(problems)
             return schemas.CreateAnswer(dry_run=True)
-        key = _key(call, f"{body.model_dump_json()} {keep_on_failure}")
+        key = _key(call, lambda: f"{body.model_dump_json()} {keep_on_failure}")
         job_id = await self._store.write(
             lambda tx: once(
                 tx, key, lambda: self._image_servers.create(tx, _origin(call), body, keep_on_failure=keep_on_failure)
@@ -158,7 +158,7 @@ class ImageServersApi:
     )  # fmt: skip
     async def batch_delete(self, call: CurrentCall, body: schemas.DeleteImageServers) -> JobId:
         """Delete image servers, with `recursive` also everything that was made for them."""
-        key, recursive = _key(call, body.model_dump_json()), bool(body.recursive)
+        key, recursive = _key(call, body.model_dump_json), bool(body.recursive)
         job_id = await self._store.write(
             lambda tx: once(
                 tx, key, lambda: self._image_servers.delete(tx, _origin(call), body.items, recursive=recursive)
@@ -193,10 +193,9 @@ def _sees(call: Call) -> Callable[[Sequence[tuple[str, str]]], Sequence[bool]] |
     return lambda pairs: sees(Resource("imageServer", server, project) for server, project in pairs)
 
 
-def _key(call: Call, content: str) -> RequestKey | None:
-    return RequestKey.of(
-        call.project_id, call.operation.name, call.idempotency_key or call.service_transaction_id, content
-    )
+def _key(call: Call, content: Callable[[], str]) -> RequestKey | None:
+    key = call.idempotency_key or call.service_transaction_id
+    return RequestKey.of(call.project_id, call.operation.name, key, content()) if key else None
 
 
 def _origin(call: Call) -> Origin:
