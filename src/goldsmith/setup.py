@@ -50,7 +50,7 @@ def initialise(settings: Settings) -> Path:
 
 @contextmanager
 def _one_at_a_time(folder: Path) -> Iterator[None]:
-    """Wait for others who make the same folder: each would take what another has made for the rest of a dead one."""
+    """Wait for others who write in the same folder: each would take their work for the rest of a dead one's."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -154,7 +154,11 @@ def note_endpoint(settings: Settings, endpoint: str) -> None:
 
     Beside it `ca_file`, the authority to trust, when the certificate is that of `goldsmith init --tls`.
     """
-    path = settings.data_dir / CREDENTIALS
+    with _one_at_a_time(settings.data_dir):
+        _note_endpoint(settings, settings.data_dir / CREDENTIALS, endpoint)
+
+
+def _note_endpoint(settings: Settings, path: Path, endpoint: str) -> None:
     known = json.loads(path.read_text(encoding="utf-8"))
     told = {**known, "endpoint": endpoint}
     told.pop("ca_file", None)
