@@ -10,13 +10,32 @@ from collections.abc import Collection
 
 ENTERPRISE_PROJECT = "g:EnterpriseProjectId"
 
-GLOBAL_KEYS = frozenset({
-    "g:CurrentTime", "g:MFAPresent", "g:MFAAge", "g:UserId", "g:UserName", "g:ProjectName", "g:DomainName",
-    "g:DomainId", "g:PrincipalUrn", "g:PrincipalAccount", "g:PrincipalType", "g:PrincipalOrgId",
-    "g:PrincipalOrgPath", "g:PrincipalIsRootUser", ENTERPRISE_PROJECT, "g:TagKeys", "g:SourceIp",
-    "g:VpcSourceIp", "g:SourceVpc", "g:SecureTransport", "g:RequestedRegion", "g:UserAgent", "g:Referer",
-    "g:CalledVia", "g:ViaService", "g:TokenIssueTime", "g:SourceIdentity",
-})  # fmt: skip
+NEVER = "never known here"
+
+GLOBAL_KEYS: dict[str, str] = {
+    "g:CurrentTime": "when the call is decided, in ISO 8601",
+    "g:SourceIp": "the address the call comes from",
+    "g:SecureTransport": "`true` when it came over TLS",
+    "g:UserAgent": "what the client calls itself",
+    "g:Referer": "the header `Referer`",
+    "g:RequestedRegion": "the region that this goldsmith is",
+    "g:UserId": "the caller's id",
+    "g:UserName": "the caller's name",
+    "g:DomainId": "id of the caller's account",
+    "g:DomainName": "its name",
+    "g:ProjectName": "name of the project that the call is about",
+    "g:PrincipalUrn": "`iam::<account id>:user:<name>`",
+    "g:PrincipalAccount": "id of the caller's account",
+    "g:PrincipalType": "`User`",
+    "g:PrincipalIsRootUser": "`true` for the account's root user",
+    "g:TokenIssueTime": "when the caller's token was issued; absent for a signature",
+    "g:MFAPresent": "`false`: there is no second factor",
+    ENTERPRISE_PROJECT: "of what the call touches, or of what it would make",
+    "g:TagKeys": "keys of the tags in the request",
+    "g:MFAAge": NEVER, "g:PrincipalOrgId": NEVER, "g:PrincipalOrgPath": NEVER, "g:VpcSourceIp": NEVER,
+    "g:SourceVpc": NEVER, "g:CalledVia": NEVER, "g:ViaService": NEVER, "g:SourceIdentity": NEVER,
+}  # fmt: skip
+"""What each is in a request. Those that are never known make a positive operator false."""
 
 TAG_FAMILIES = ("g:RequestTag/", "g:ResourceTag/")
 
