@@ -36,6 +36,7 @@ check: ## ruff and mypy
 bench: ## measure, side by side with what goldsmith is compared to
 	@scripts/setup bench
 	@scripts/setup-qemu
+	@scripts/setup-postgres
 	@$(python) benchmarks/run.py
 
 chaos: ## kill, freeze and starve a goldsmith in use, then prove that nothing was lost (MINUTES=5 SEED=n DATABASE=sqlite)

@@ -7,12 +7,11 @@ one INSERT and nothing else.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import dataclasses
 import sys
 from pathlib import Path
 
-from sqlalchemy import Column, Integer, MetaData, Table, Text, insert
+from sqlalchemy import BigInteger, Column, MetaData, Table, Text, insert
 from sqlalchemy.schema import CreateTable
 
 from goldsmith import telemetry
@@ -22,9 +21,9 @@ from goldsmith.http.routes import CurrentCall
 from goldsmith.ids import Snowflakes
 from goldsmith.image_servers import schemas
 from goldsmith.settings import Settings
-from goldsmith.setup import DATABASE, initialise
+from goldsmith.setup import initialise
 from goldsmith.store import Store, Tx, prepare
-from goldsmith.store.sqlite import connect
+from goldsmith.store.schema_version import connected
 
 TABLE = Table(
     "bare",
@@ -32,7 +31,7 @@ TABLE = Table(
     Column("id", Text, primary_key=True),
     Column("project_id", Text, nullable=False),
     Column("name", Text, nullable=False),
-    Column("created_at", Integer, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
 )
 _INSERT = prepare(insert(TABLE))
 
@@ -66,8 +65,9 @@ async def _serve(settings: Settings) -> None:
     telemetry.start_logging(settings.log_level, settings.log_format)
     listener = _listen(*settings.address)
     async with open_house(settings) as house:
-        with contextlib.closing(connect(settings.data_dir / DATABASE)) as connection:
-            connection.execute(str(CreateTable(TABLE)))
+        with connected(settings.database_place) as connection:
+            connection.execute(CreateTable(TABLE))
+            connection.commit()
         operations = tuple(collect(BareApi(house.store, Snowflakes())))
         envelope = dataclasses.replace(house, operations=operations).asgi()
         port = listener.getsockname()[1]

@@ -6,21 +6,15 @@ databases of a kind take turns, so that both see the same machine.
 
 from __future__ import annotations
 
-import contextlib
-import pwd
-import shutil
-import subprocess
-import tempfile
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import insert, text
 
+from databases import KINDS, databases
 from goldsmith.store import Store, Tx
 from goldsmith.store.opening import Place, open_store
-from goldsmith.store.schema_version import connected, upgrade
+from goldsmith.store.schema_version import connected
 from goldsmith.workflows import journal as books
 from goldsmith.workflows.models import workflows
 from harness import Ratio, Result, percentile, table
@@ -35,12 +29,9 @@ def measure(seconds: float) -> Result:
     """Both databases; `seconds` is not used, since a number of claims is measured."""
     figures: dict[str, Any] = {}
     ratios = []
-    with tempfile.TemporaryDirectory(prefix="goldsmith-bench-") as folder, postgres() as url:
-        for kind, places in {
-            "SQLite": (Path(folder) / "few.db", Path(folder) / "many.db"),
-            "PostgreSQL": (url("few"), url("many")),
-        }.items():
-            found = _measure(places)
+    with databases() as fresh:
+        for kind in KINDS:
+            found = _measure((fresh(kind), fresh(kind)))
             figures[kind] = {str(count): found[count] for count in (FEW, MANY)}
             ratio = found[MANY]["p50_ms"] / found[FEW]["p50_ms"]
             ratios.append(Ratio(f"claim with {MANY:,} queued beside {FEW}, {kind}", ratio, GOAL, at_least=False))
@@ -55,7 +46,6 @@ def measure(seconds: float) -> Result:
 def _measure(places: tuple[Place, Place]) -> dict[int, dict[str, float]]:
     stores = {}
     for count, place in zip((FEW, MANY), places, strict=True):
-        upgrade(place)
         stores[count] = open_store(place)
         _fill(stores[count], place, count)
     times: dict[int, list[float]] = {FEW: [], MANY: []}
@@ -102,30 +92,3 @@ def _fill(store: Store, place: Place, count: int) -> None:
         with connected(place) as connection:
             connection.execute(text("ANALYZE workflows"))
             connection.commit()
-
-
-@contextlib.contextmanager
-def postgres() -> Iterator[Any]:
-    """A PostgreSQL server of our own, with fsync as it should be; yields what makes the URL of a new database."""
-    programs = max(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parts[-2]))
-    folder, owner = Path(tempfile.mkdtemp(prefix="goldsmith-pg-")), pwd.getpwnam("postgres")
-    shutil.chown(folder, owner.pw_uid, owner.pw_gid)
-
-    def run(program: str, *arguments: str | Path) -> None:
-        subprocess.run(
-            [programs / program, *arguments], check=True, cwd="/", stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL, user=owner.pw_uid, group=owner.pw_gid, extra_groups=[],
-        )  # fmt: skip
-
-    def url(name: str) -> str:
-        run("createdb", "-h", folder, "-U", "goldsmith", name)
-        return f"postgresql://goldsmith@/{name}?host={folder}"
-
-    run("initdb", "-D", folder / "data", "-A", "trust", "-U", "goldsmith", "-E", "UTF8")
-    options = f"-c listen_addresses='' -c unix_socket_directories={folder}"
-    run("pg_ctl", "-D", folder / "data", "-l", folder / "log", "-w", "-o", options, "start")
-    try:
-        yield url
-    finally:
-        run("pg_ctl", "-D", folder / "data", "-m", "fast", "-w", "stop")
-        shutil.rmtree(folder)

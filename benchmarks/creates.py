@@ -1,6 +1,6 @@
-"""Accepted creates per second, next to moto's RunInstances and the same server with one bare insert.
+"""Accepted creates per second, next to moto's RunInstances and the same server with one bare insert, on both databases.
 
-All four take turns for several rounds, so that whatever else the machine does meets them alike. Each moto is fresh
+All take turns for several rounds, so that whatever else the machine does meets them alike. Each moto is fresh
 and gets a fixed number of calls, since it slows down as instances pile up.
 """
 
@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
+from databases import POSTGRES, database_of, databases
 from harness import (
     HERE,
     NO_WORKERS,
@@ -36,19 +38,25 @@ FASTEST = 6000
 """Requests prepared for each second; more than any server here answers."""
 
 ACCEPT, WITH_WORKERS, BARE, MOTO = "goldsmith", "goldsmith, workers on", "one bare insert", "moto EC2 RunInstances"
+PG_ACCEPT, PG_BARE = f"{ACCEPT}, {POSTGRES}", f"{BARE}, {POSTGRES}"
 
 
 def measure(seconds: float) -> Result:
     """Alternate between the servers; `seconds` is the length of one turn."""
-    rounds: dict[str, list[Measured]] = {ACCEPT: [], BARE: [], WITH_WORKERS: [], MOTO: []}
-    with contextlib.ExitStack() as stack:
+    with databases() as fresh, contextlib.ExitStack() as stack:
+
+        def server(command: Sequence[str | Path] = (), **settings: str) -> Server:
+            return stack.enter_context(goldsmith(stack.enter_context(data_folder()), command, **settings))
+
+        bare = [sys.executable, HERE / "bare.py"]
         servers = {
-            ACCEPT: stack.enter_context(goldsmith(stack.enter_context(data_folder()), **NO_WORKERS)),
-            BARE: stack.enter_context(
-                goldsmith(stack.enter_context(data_folder()), [sys.executable, HERE / "bare.py"], **NO_WORKERS)
-            ),
-            WITH_WORKERS: stack.enter_context(goldsmith(stack.enter_context(data_folder()))),
+            ACCEPT: server(**NO_WORKERS),
+            BARE: server(bare, **NO_WORKERS),
+            WITH_WORKERS: server(),
+            PG_ACCEPT: server(**NO_WORKERS, **database_of(POSTGRES, fresh)),
+            PG_BARE: server(bare, **NO_WORKERS, **database_of(POSTGRES, fresh)),
         }
+        rounds: dict[str, list[Measured]] = {name: [] for name in (*servers, MOTO)}
         for name, server in servers.items():
             turn(server, f"warm {len(name)}", 30.0, WARM_UP)
         for number in range(ROUNDS):
@@ -90,5 +98,7 @@ def _result(rounds: dict[str, list[Measured]]) -> Result:
         Ratio("accepted creates beside moto RunInstances", ratio(ACCEPT, MOTO), 10, at_least=True),
         Ratio("the same with workers on", ratio(WITH_WORKERS, MOTO), 10, at_least=True),
         Ratio("accepted creates beside one bare insert", ratio(ACCEPT, BARE), 0.5, at_least=True),
+        Ratio("accepted creates beside moto RunInstances, PostgreSQL", ratio(PG_ACCEPT, MOTO), 10, at_least=True),
+        Ratio("accepted creates beside one bare insert, PostgreSQL", ratio(PG_ACCEPT, PG_BARE), 0.5, at_least=True),
     ]
     return Result("creates", figures, ratios)

@@ -40,3 +40,8 @@ def databases() -> Iterator[Fresh]:
             return path
 
         yield fresh
+
+
+def database_of(kind: str, fresh: Fresh) -> dict[str, str]:
+    """The settings of a service on a database of this kind; a service makes its SQLite file itself."""
+    return {"GOLDSMITH_DATABASE": str(fresh(kind))} if kind == POSTGRES else {}

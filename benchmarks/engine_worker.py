@@ -51,6 +51,11 @@ def kinds() -> Queue:
     return Queue({workflow.kind: workflow for workflow in found})
 
 
+def command(place: Place, slots: int, lease_seconds: float) -> list[str | Path]:
+    """What starts such a process."""
+    return [sys.executable, Path(__file__), str(place), str(slots), str(lease_seconds)]
+
+
 async def work(place: Place, slots: int, lease_seconds: float) -> None:
     """Work until SIGTERM."""
     store = open_store(place)

@@ -19,13 +19,13 @@ import psutil
 from sqlalchemy import Connection, text
 
 from databases import KINDS, databases
-from engine_worker import STEPS, kinds
+from engine_worker import STEPS, command, kinds
 from goldsmith.store import Tx
 from goldsmith.store.opening import Place, open_store
 from goldsmith.store.schema_version import connected
-from harness import HERE, Ratio, Result, median, running, table
+from harness import HERE, Ratio, Result, median, running, table, wait_until_ready
 
-ROUNDS = 1
+ROUNDS = 3
 WORKERS = (1, 2)
 SLOTS = 50
 LEASE_SECONDS = 10
@@ -83,9 +83,7 @@ def _turn(contender: Contender, place: Place, workers: int, seconds: float) -> T
         log = Path(folder) / "log"
         processes = [stack.enter_context(running(contender.command(place, number), log)) for number in range(workers)]
         for process in processes:
-            assert process.stdout is not None
-            if process.stdout.readline() != "ready\n":
-                raise RuntimeError(f"a worker did not start:\n{log.read_text()[-2000:]}")
+            wait_until_ready(process, log)
         with connected(place) as connection:
             return _window(contender, place, connection, processes, seconds)
 
@@ -128,7 +126,7 @@ def _fill_dbos(place: Place, count: int) -> None:
 
 
 def _own_command(place: Place, number: int) -> list[str | Path]:
-    return [sys.executable, HERE / "engine_worker.py", str(place), str(SLOTS), str(LEASE_SECONDS)]
+    return command(place, SLOTS, LEASE_SECONDS)
 
 
 def _dbos_command(place: Place, number: int) -> list[str | Path]:

@@ -124,6 +124,13 @@ def running(command: Sequence[str | Path], log: Path, **settings: str) -> Iterat
         process.stdout.close()
 
 
+def wait_until_ready(process: subprocess.Popen[str], log: Path) -> None:
+    """Return once a process has printed `ready`."""
+    assert process.stdout is not None
+    if process.stdout.readline() != "ready\n":
+        raise RuntimeError(f"a process did not start:\n{log.read_text()[-2000:]}")
+
+
 @contextlib.contextmanager
 def data_folder(**settings: str) -> Iterator[Path]:
     """A new data folder with a network for a million servers; removed in the end."""
@@ -219,11 +226,13 @@ class Ratio:
         """Whether the goal is reached."""
         return self.value >= self.goal if self.at_least else self.value <= self.goal
 
-    def line(self) -> str:
-        """One line for the summary."""
+    def row(self) -> tuple[str, str, str, str]:
+        """Its line of the last table: name, measured, goal, verdict."""
         sign = "≥" if self.at_least else "≤"
-        verdict = "ok" if self.is_met else "NOT MET"
-        return f"{self.name}: {self.value:.2f}{self.unit} (goal {sign} {self.goal:g}{self.unit}) {verdict}"
+        return (
+            self.name, f"{self.value:.2f}{self.unit}", f"{sign} {self.goal:g}{self.unit}",
+            "met" if self.is_met else "NOT MET",
+        )  # fmt: skip
 
 
 @dataclass(slots=True)

@@ -5,18 +5,21 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from pathlib import Path
 
-from sqlalchemy import insert
+from sqlalchemy import insert, text
 
+from databases import KINDS, Fresh, database_of, databases
 from goldsmith.ids import Snowflakes
 from goldsmith.image_servers.models import image_server_counts, image_servers
 from goldsmith.setup import DATABASE
 from goldsmith.store import Tx, prepare
-from goldsmith.store.sqlite import SqliteStore
+from goldsmith.store.opening import Place, open_store
+from goldsmith.store.schema_version import connected
 from harness import NO_WORKERS, Measured, Ratio, Result, Server, data_folder, goldsmith, median, send, summary, table
 
+READS = ("show", "list")
 FEW, MANY = 100, 100_000
+BATCH = 2000
 ROUNDS = 12
 REQUESTS = 500
 CONNECTIONS = 2
@@ -27,43 +30,50 @@ _INSERT, _COUNT = prepare(insert(image_servers)), prepare(insert(image_server_co
 def measure(seconds: float) -> Result:
     """Alternate between a service with few and one with many rows; `seconds` is ignored."""
     rounds: dict[str, list[Measured]] = {}
-    with contextlib.ExitStack() as stack:
-        servers = {count: _service_with(count, stack) for count in (FEW, MANY)}
-        for _ in range(ROUNDS):
-            for what in ("show", "list"):
-                for count, (server, ids) in servers.items():
-                    rounds.setdefault(f"{what} at {count:,}", []).append(_turn(server, what, ids))
+    with databases() as fresh:
+        for kind in KINDS:
+            with contextlib.ExitStack() as stack:
+                servers = {count: _service_with(count, stack, fresh, kind) for count in (FEW, MANY)}
+                for _ in range(ROUNDS):
+                    for what in READS:
+                        for count, (server, ids) in servers.items():
+                            rounds.setdefault(_name(kind, what, count), []).append(_turn(server, what, ids))
     figures = summary(rounds)
     rows = [[name, *(found[key] for key in ("p50_ms", "p99_ms", "server_cpu_us"))] for name, found in figures.items()]
     table(f"Reads ({CONNECTIONS} connections, medians of {ROUNDS} alternating rounds)",
           ["", "p50 ms", "p99 ms", "server CPU us"], rows)  # fmt: skip
-    return Result("reads", figures, [_ratio(rounds, what) for what in ("show", "list")])
+    return Result("reads", figures, [_ratio(rounds, kind, what) for kind in KINDS for what in READS])
 
 
-def _ratio(rounds: dict[str, list[Measured]], what: str) -> Ratio:
+def _name(kind: str, what: str, count: int) -> str:
+    return f"{kind}, {what} at {count:,}"
+
+
+def _ratio(rounds: dict[str, list[Measured]], kind: str, what: str) -> Ratio:
     """Of the medians of many short rounds, so that a round in which the machine did something else does not count."""
-    many, few = (median([each.ms(0.99) for each in rounds[f"{what} at {count:,}"]]) for count in (MANY, FEW))
-    return Ratio(f"p99 of {what} at {MANY:,} image servers beside {FEW}", many / few, GOAL, at_least=False)
+    many, few = (median([each.ms(0.99) for each in rounds[_name(kind, what, count)]]) for count in (MANY, FEW))
+    return Ratio(f"p99 of {what} at {MANY:,} image servers beside {FEW}, {kind}", many / few, GOAL, at_least=False)
 
 
-def _service_with(count: int, stack: contextlib.ExitStack) -> tuple[Server, list[str]]:
+def _service_with(count: int, stack: contextlib.ExitStack, fresh: Fresh, kind: str) -> tuple[Server, list[str]]:
     folder = stack.enter_context(data_folder())
-    with goldsmith(folder, **NO_WORKERS):
+    settings = NO_WORKERS | database_of(kind, fresh)
+    with goldsmith(folder, **settings):
         pass  # makes the data folder
     project_id = json.loads((folder / "credentials.json").read_text())["project_id"]
-    ids = _fill(folder / DATABASE, project_id, count)
-    return stack.enter_context(goldsmith(folder, **NO_WORKERS)), ids
+    ids = _fill(settings.get("GOLDSMITH_DATABASE", folder / DATABASE), project_id, count)
+    return stack.enter_context(goldsmith(folder, **settings)), ids
 
 
-def _fill(database: Path, project_id: str, count: int) -> list[str]:
+def _fill(place: Place, project_id: str, count: int) -> list[str]:
     """Insert rows as creates leave them."""
     ids, now = Snowflakes(), int(time.time() * 1000)
     ref = {"id": "image", "image_type": "gold", "spce_code": "code", "product_id": "product"}
     accounts = [{"account": "administrator", "account_type": "USER"}]
     made: list[str] = []
 
-    def work(tx: Tx) -> None:
-        for number in range(count):
+    def work(tx: Tx, first: int) -> None:
+        for number in range(first, min(first + BATCH, count)):
             server_id = ids.next()
             made.append(server_id)
             tx.run(
@@ -77,10 +87,14 @@ def _fill(database: Path, project_id: str, count: int) -> list[str]:
                     "workflow_id": "workflow", "create_time": now, "update_time": now,
                 },
             )  # fmt: skip
-        tx.run(_COUNT, {"project_id": project_id, "servers": count})
 
-    with contextlib.closing(SqliteStore(database)) as store:
-        store.write_now(work)
+    with contextlib.closing(open_store(place)) as store:
+        for first in range(0, count, BATCH):
+            store.write_now(lambda tx, first=first: work(tx, first))
+        store.write_now(lambda tx: tx.run(_COUNT, {"project_id": project_id, "servers": count}))
+    with connected(place) as connection:
+        connection.execute(text("ANALYZE image_servers"))
+        connection.commit()
     return made
 
 
