@@ -32,6 +32,7 @@ from goldsmith.tenancy.service import NewUser, Tenancy
 
 CREDENTIALS = "credentials.json"
 TOKEN_KEYS, SECRETS_KEY = "token.keys", "secrets.key"
+SETUP_LOCK = "setup.lock"
 WORKSPACE_ACCOUNT = "administrator"
 """The authorised account of the published example request."""
 
@@ -51,7 +52,8 @@ def initialise(settings: Settings) -> Path:
 @contextmanager
 def _one_at_a_time(folder: Path) -> Iterator[None]:
     """Wait for others who write in the same folder: each would take their work for the rest of a dead one's."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    # A file of its own: the folder itself may be locked by whoever started us, as the demo does.
+    descriptor = os.open(folder / SETUP_LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
