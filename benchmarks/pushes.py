@@ -26,7 +26,7 @@ from goldsmith.store import Store, Tx
 from goldsmith.store.opening import open_store
 from harness import NO_WORKERS, Ratio, Result, Server, create_body, data_folder, goldsmith, percentile, table
 
-TURNS = 150
+TURNS = 80
 LONGEST_PAUSE = 0.2
 PATIENCE = 30.0
 GOAL_MS = 200

@@ -21,7 +21,7 @@ from goldsmith.store.opening import Place, open_store
 from goldsmith.workflows import Engine, Queue, Run, Step, Workflow
 from harness import Result, percentile, running, table, wait_until_ready
 
-TURNS = 100
+TURNS = 60
 SLOTS = 16
 LEASE_SECONDS = 10.0
 LONGEST_PAUSE = 0.3

@@ -21,7 +21,7 @@ from goldsmith.store import Tx
 from goldsmith.store.opening import Place, open_store
 from harness import Ratio, Result, median, running, table, wait_until_ready
 
-KILLS = 8
+KILLS = 5
 SLOTS = 16
 LEASE_SECONDS = 2.0
 GOAL = LEASE_SECONDS + 1
