@@ -15,9 +15,9 @@ from typing import Any, TypeVar
 from uuid import uuid4
 
 from sqlalchemy import insert
-from starlette.routing import BaseRoute
 
 from goldsmith.app import House, open_house
+from goldsmith.http.application import Route
 from goldsmith.iam.models import grants, policies, users
 from goldsmith.iam.setup import Account, create_account
 from goldsmith.iam.signature import sign
@@ -104,7 +104,7 @@ class Place:
         with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
             runner.run(main())
 
-    def routes(self) -> Sequence[BaseRoute]:
+    def routes(self) -> Sequence[Route]:
         """Everything that is served."""
         return self._app._app.routes  # type: ignore[attr-defined, no-any-return]
 

@@ -63,10 +63,12 @@ class Application:
     def __init__(self, limits: RateLimits) -> None:
         self._paths: Paths[Route] = Paths()
         self._limits = limits
+        self.routes: list[Route] = []
 
     def add(self, route: Route) -> None:
         """Another route; of two that fit a request, the one added first gets it."""
         self._paths.add(route.path, route)
+        self.routes.append(route)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """An ASGI application."""
