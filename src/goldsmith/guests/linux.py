@@ -119,8 +119,13 @@ make_account() {
     fi
 }
 
-all() { name_host; grow_root; renew_identity; make_account; sync; }
-all </dev/null
+one_at_a_time() {
+    # Whoever began this before may have died, but not what was begun: two that grow one filesystem both fail.
+    ! command -v flock >/dev/null || flock 9
+}
+
+all() { one_at_a_time; name_host; grow_root; renew_identity; make_account; sync; }
+all </dev/null 9>/run/goldsmith-setup.lock
 """
 
 
