@@ -15,7 +15,8 @@ from sqlalchemy import BigInteger, Column, MetaData, Table, Text, insert
 from sqlalchemy.schema import CreateTable
 
 from goldsmith import telemetry
-from goldsmith.app import Server, _listen, open_house
+from goldsmith.app import Server, open_house
+from goldsmith.cli.ports import listen
 from goldsmith.http.operations import Access, collect, operation
 from goldsmith.http.routes import CurrentCall
 from goldsmith.ids import Snowflakes
@@ -63,7 +64,7 @@ class BareApi:
 
 async def _serve(settings: Settings) -> None:
     telemetry.start_logging(settings.log_level, settings.log_format)
-    listener = _listen(*settings.address)
+    listener = listen(*settings.address)
     async with open_house(settings) as house:
         with connected(settings.database_place) as connection:
             connection.execute(CreateTable(TABLE))

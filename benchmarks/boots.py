@@ -73,7 +73,7 @@ def _by_goldsmith(server: Server, number: int) -> tuple[float, list[str]]:
 
 def _wait(server: Server, job_id: str) -> dict[str, Any]:
     while True:
-        job = server.call("GET", server.project(f"/image-server-jobs/{job_id}"))
+        job: dict[str, Any] = server.call("GET", server.project(f"/image-server-jobs/{job_id}"))
         if job["status"] != "RUNNING":
             return job
         time.sleep(POLL_SECONDS)

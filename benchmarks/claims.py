@@ -7,6 +7,7 @@ databases of a kind take turns, so that both see the same machine.
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import Any
 
 from sqlalchemy import insert, text
@@ -82,12 +83,12 @@ def _fill(store: Store, place: Place, count: int) -> None:
             "ended_at": None,
         }  # fmt: skip
 
-    def work(tx: Tx, first: int) -> None:
+    def work(first: int, tx: Tx) -> None:
         rows = [row(number, tx.now) for number in range(first, min(first + 500, count))]
         tx.run(insert(workflows).values(rows))
 
     for first in range(0, count, 500):
-        store.write_now(lambda tx, first=first: work(tx, first))
+        store.write_now(partial(work, first))
     if isinstance(place, str):
         with connected(place) as connection:
             connection.execute(text("ANALYZE workflows"))

@@ -45,16 +45,16 @@ def measure(seconds: float) -> Result:
     """Alternate between the servers; `seconds` is the length of one turn."""
     with databases() as fresh, contextlib.ExitStack() as stack:
 
-        def server(command: Sequence[str | Path] = (), **settings: str) -> Server:
+        def started(command: Sequence[str | Path] = (), **settings: str) -> Server:
             return stack.enter_context(goldsmith(stack.enter_context(data_folder()), command, **settings))
 
-        bare = [sys.executable, HERE / "bare.py"]
+        bare: list[str | Path] = [sys.executable, HERE / "bare.py"]
         servers = {
-            ACCEPT: server(**NO_WORKERS),
-            BARE: server(bare, **NO_WORKERS),
-            WITH_WORKERS: server(),
-            PG_ACCEPT: server(**NO_WORKERS, **database_of(POSTGRES, fresh)),
-            PG_BARE: server(bare, **NO_WORKERS, **database_of(POSTGRES, fresh)),
+            ACCEPT: started(**NO_WORKERS),
+            BARE: started(bare, **NO_WORKERS),
+            WITH_WORKERS: started(),
+            PG_ACCEPT: started(**NO_WORKERS, **database_of(POSTGRES, fresh)),
+            PG_BARE: started(bare, **NO_WORKERS, **database_of(POSTGRES, fresh)),
         }
         rounds: dict[str, list[Measured]] = {name: [] for name in (*servers, MOTO)}
         for name, server in servers.items():

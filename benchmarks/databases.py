@@ -34,7 +34,8 @@ def databases() -> Iterator[Fresh]:
                 if not servers:
                     servers.append(Postgres())
                     stack.callback(servers[0].remove)
-                return servers[0].fresh()
+                url: str = servers[0].fresh()
+                return url
             path = Path(folder) / f"{next(numbers)}.db"
             upgrade(path)
             return path

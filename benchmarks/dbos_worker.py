@@ -20,13 +20,13 @@ QUEUE = "benchmark"
 POLL_SECONDS = 0.05
 
 
-@DBOS.step()
+@DBOS.step()  # type: ignore[untyped-decorator]
 def step(number: int) -> int:
     """An empty step."""
     return number
 
 
-@DBOS.workflow()
+@DBOS.workflow()  # type: ignore[untyped-decorator]
 def empty() -> None:
     """Five of them."""
     for number in range(STEPS):

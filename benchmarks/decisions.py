@@ -19,6 +19,7 @@ from goldsmith.iam.service import Iam
 from goldsmith.iam.signature import parse_authorization, sign, verify
 from goldsmith.iam.tokens import Tokens
 from goldsmith.image_servers.api import ImageServersApi
+from goldsmith.settings import DATABASE
 from goldsmith.store.sqlite import SqliteStore
 from harness import NO_WORKERS, Ratio, Result, create_body, data_folder, goldsmith, median, table
 
@@ -33,7 +34,7 @@ def measure(seconds: float) -> Result:
     with data_folder() as folder:
         with goldsmith(folder, **NO_WORKERS):
             pass  # makes the data folder
-        with contextlib.closing(SqliteStore(folder / setup.DATABASE)) as store:
+        with contextlib.closing(SqliteStore(folder / DATABASE)) as store:
             figures = asyncio.run(_measure(folder, store))
     table(f"Authentication and decision (medians of {ROUNDS} rounds)", ["", "CPU us"], list(map(list, figures.items())))
     ratios = [

@@ -16,6 +16,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 
@@ -119,7 +120,7 @@ async def _keep_sending(load: Load, host: str, port: int) -> None:
     loop = asyncio.get_running_loop()
     while (request := load.next()) is not None:
         done: asyncio.Future[bool] = loop.create_future()
-        await loop.create_connection(lambda first=request, done=done: Connection(load, first, done), host, port)
+        await loop.create_connection(partial(Connection, load, request, done), host, port)
         if await done:
             return
 

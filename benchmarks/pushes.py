@@ -21,7 +21,7 @@ from typing import Any
 from databases import KINDS, Fresh, database_of, databases
 from goldsmith.events.service import Events
 from goldsmith.events.types import EventType, Subject
-from goldsmith.setup import DATABASE
+from goldsmith.settings import DATABASE
 from goldsmith.store import Store, Tx
 from goldsmith.store.opening import open_store
 from harness import NO_WORKERS, Ratio, Result, Server, create_body, data_folder, goldsmith, percentile, table

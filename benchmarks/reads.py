@@ -7,12 +7,13 @@ import json
 import time
 from typing import Any
 
+import psycopg
 from sqlalchemy import Connection, insert, text
 
 from databases import KINDS, Fresh, database_of, databases
 from goldsmith.ids import Snowflakes
 from goldsmith.image_servers.models import image_server_counts, image_servers
-from goldsmith.setup import DATABASE
+from goldsmith.settings import DATABASE
 from goldsmith.store.opening import Place
 from goldsmith.store.schema_version import connected
 from harness import NO_WORKERS, Measured, Ratio, Result, Server, data_folder, goldsmith, median, send, summary, table
@@ -83,7 +84,7 @@ def _fill(place: Place, project_id: str, count: int) -> list[str]:
         connection.execute(insert(image_server_counts), {"project_id": project_id, "servers": count})
         connection.execute(text("ANALYZE image_servers"))
         connection.commit()
-    return [row["id"] for row in rows]
+    return [str(row["id"]) for row in rows]
 
 
 def _insert(connection: Connection, rows: list[dict[str, Any]]) -> None:
@@ -92,7 +93,9 @@ def _insert(connection: Connection, rows: list[dict[str, Any]]) -> None:
         return
     # A hundred thousand INSERTs would take PostgreSQL minutes.
     copy = f"COPY image_servers ({', '.join(rows[0])}) FROM STDIN"
-    with connection.connection.cursor() as cursor, cursor.copy(copy) as to:
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, psycopg.Connection)
+    with driver.cursor() as cursor, cursor.copy(copy.encode()) as to:
         for row in rows:
             to.write_row(tuple(row.values()))
 
