@@ -207,7 +207,10 @@ class Service:
             found = self.job(job_id)
             return found if found["status"] != "RUNNING" else None
 
-        return until(ended, seconds=seconds)
+        try:
+            return until(ended, seconds=seconds)
+        except AssertionError:
+            raise AssertionError(f"not ended within {seconds} seconds: {self.job(job_id)}") from None
 
     def made(self, name: str, **changes: Any) -> str:
         """Create an image server and wait for it; its id."""

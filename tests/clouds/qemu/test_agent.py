@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import itertools
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -19,12 +20,20 @@ Answer = Callable[[str, dict[str, Any]], dict[str, Any] | None]
 
 
 @asynccontextmanager
-async def agent_that(answers: Answer, folder: Path, *, stale: bytes = b"") -> AsyncIterator[GuestAgent]:
-    """A client whose agent echoes syncs and otherwise does what `answers` says; None is silence."""
+async def agent_that(
+    answers: Answer, folder: Path, *, stale: bytes = b"", deaf_at_first: int = 0
+) -> AsyncIterator[GuestAgent]:
+    """A client whose agent echoes syncs and otherwise does what `answers` says; None is silence.
+
+    The first `deaf_at_first` connections are taken, but nothing that is sent on them arrives.
+    """
     folder.mkdir()
+    connections = itertools.count()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(stale)
+        if next(connections) < deaf_at_first:
+            await reader.read()
         while line := await reader.readline():
             request = json.loads(line.lstrip(b"\xff"))
             arguments = request.get("arguments", {})
@@ -42,6 +51,18 @@ async def test_answers_to_others_are_skipped(tmp_path: Path) -> None:
     stale = b'{"return": {"pid": 7}}\n\xff{"return": 12345}\n{"error": {"class": "GenericError"}}\n'
     async with agent_that(lambda *_: {"return": {}}, tmp_path / "m", stale=stale) as agent:
         assert await agent.ping(2.0)
+
+
+async def test_a_command_is_sent_once_though_the_way_to_the_agent_loses_what_was_sent_before(tmp_path: Path) -> None:
+    seen: list[str] = []
+
+    def answers(command: str, _: dict[str, Any]) -> dict[str, Any]:
+        seen.append(command)
+        return {"return": {"pid": 1} if command == "guest-exec" else {"exited": True, "exitcode": 0}}
+
+    async with agent_that(answers, tmp_path / "m", deaf_at_first=1) as agent:
+        assert (await agent.run(["/bin/true"], b"", 20.0)).exit_code == 0
+    assert seen == ["guest-exec", "guest-exec-status"]
 
 
 async def test_silence_is_no_and_an_absent_socket_too(tmp_path: Path) -> None:

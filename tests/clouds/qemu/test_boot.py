@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
 import signal
 import struct
@@ -16,6 +18,7 @@ import pytest_asyncio
 
 from goldsmith.clouds.port import CommandResult, Power, Refused, ServerSpec, StopMode
 from goldsmith.clouds.qemu import Accelerator, QemuCloud
+from goldsmith.clouds.qemu.monitor import short_path
 from goldsmith.clouds.qemu.probing import boot_kernel
 from goldsmith.clouds.qemu.process import Identity
 from goldsmith.guests.debian_image import install_image, kernel_beside
@@ -134,6 +137,22 @@ async def test_nothing_failed_while_it_booted(machine: Machine) -> None:
 
     await until(booted, 60)
     assert await machine.says("systemctl --failed --plain --no-legend") == ""
+
+
+async def test_a_command_reaches_the_guest_though_another_client_died_in_the_middle_of_its_request(
+    machine: Machine,
+) -> None:
+    (address,) = machine.data_dir.glob("machines/*/agent.sock")
+    unread = json.dumps({"execute": "guest-exec", "arguments": {"path": "/bin/true", "input-data": "A" * 8000}})
+    for turn in range(20):
+        with short_path(address.parent, address.name) as path:
+            _, writer = await asyncio.open_unix_connection(path)
+        writer.write(b"\xff" + unread.encode() + b"\n")
+        writer.close()
+        await writer.wait_closed()
+        await asyncio.sleep(turn % 4 * 0.2)  # as long as a service needs to start again, or no time at all
+        result = await machine.cloud.run_in_guest(machine.spec.id, ["/bin/cat"], stdin=b"x" * 4000, timeout=30)
+        assert result.stdout == "x" * 4000
 
 
 async def test_the_guest_may_be_set_up_again(machine: Machine) -> None:

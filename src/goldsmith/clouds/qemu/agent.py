@@ -1,7 +1,9 @@
 """Talk to the QEMU guest agent of a machine.
 
 The agent's socket takes one client at a time and keeps what earlier clients left unread. So every request makes its
-own connection, under a lock per machine, and first sends a sync with a random id: all before its echo is stale.
+own connection, under a lock per machine, and first sends a sync with a random id: all before its echo is stale. What
+is sent while the agent still reads what an earlier client left behind can be lost on the way to it, so the request
+itself follows only the echo, and a sync that stays without one is repeated on a new connection.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ import base64
 import contextlib
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,7 @@ _LONGEST_ANSWER = 64 * 2**20
 _FIRST_PAUSE = 0.01
 _LONGEST_PAUSE = 0.25
 _REQUEST_SECONDS = 10.0
+_FIRST_ECHO_SECONDS = 1.0
 _SHUT_OFF = ("CommandNotFound", "CommandDisabled")
 
 
@@ -91,24 +94,42 @@ class GuestAgent:
         raise Refused(f"the guest's agent refused {command}: {error.get('desc')}")
 
     async def _exchange(self, command: str, arguments: dict[str, Any]) -> dict[str, Any]:
-        with short_path(self._folder, AGENT_SOCKET) as address:
-            reader, writer = await asyncio.open_unix_connection(address, limit=_LONGEST_ANSWER)
-        try:
-            token = secrets.randbits(48)
-            # The request goes along with the sync: under emulation a round trip costs tens of milliseconds.
-            writer.write(_SENTINEL + _line("guest-sync-delimited", {"id": token}) + _line(command, arguments))
+        async with self._in_step() as (reader, writer):
+            writer.write(_line(command, arguments))
             await writer.drain()
+            answer = json.loads(await reader.readuntil(b"\n"))
+        return answer if isinstance(answer, dict) else {"error": {"desc": f"{command} was answered with {answer!r}"}}
+
+    @contextlib.asynccontextmanager
+    async def _in_step(self) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+        """A connection whose next line is the answer to what is written next; tried until the caller's time is over."""
+        patience = _FIRST_ECHO_SECONDS
+        while True:
+            with short_path(self._folder, AGENT_SOCKET) as address:
+                reader, writer = await asyncio.open_unix_connection(address, limit=_LONGEST_ANSWER)
+            try:
+                if await _is_echoed(reader, writer, patience):
+                    yield reader, writer
+                    return
+            finally:
+                writer.close()
+                with contextlib.suppress(OSError):
+                    await writer.wait_closed()
+            patience *= 2
+
+
+async def _is_echoed(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, patience: float) -> bool:
+    token = secrets.randbits(48)
+    writer.write(_SENTINEL + _line("guest-sync-delimited", {"id": token}))
+    await writer.drain()
+    try:
+        async with asyncio.timeout(patience):
             while True:
                 await reader.readuntil(_SENTINEL)
-                echo = await reader.readline()
-                if json.loads(echo).get("return") == token:
-                    break
-            answer = json.loads(await reader.readuntil(b"\n"))
-        finally:
-            writer.close()
-            with contextlib.suppress(OSError):
-                await writer.wait_closed()
-        return answer if isinstance(answer, dict) else {"error": {"desc": f"{command} was answered with {answer!r}"}}
+                if json.loads(await reader.readline()).get("return") == token:
+                    return True
+    except TimeoutError:
+        return False
 
 
 def _line(command: str, arguments: dict[str, Any]) -> bytes:
