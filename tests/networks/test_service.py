@@ -28,7 +28,7 @@ def reserve(networks: Networks, tx: Tx, port_id: str, subnet_id: str = TINY) -> 
 def has_room(networks: Networks, tx: Tx) -> bool:
     subnet = networks.find_subnet(tx, PROJECT, TINY)
     assert subnet is not None
-    return networks.has_free_address(tx, subnet)
+    return subnet.has_free_address
 
 
 def test_a_29_holds_exactly_three_machines(store: SqliteStore, networks: Networks) -> None:

@@ -134,24 +134,28 @@ class Preflight:
     def _check_network(self) -> None:
         vpc_id, subnet_id = self._request.vpc_id, self._request.subnet_id
         networks = self._rooms.networks
-        vpc = networks.find_vpc(self._tx, self._project_id, vpc_id) if vpc_id is not None else None
-        if vpc_id is not None and vpc is None:
+        subnet = networks.find_subnet(self._tx, self._project_id, subnet_id) if subnet_id is not None else None
+        is_vpc_of_subnet = subnet is not None and subnet.vpc_id == vpc_id
+        is_vpc = is_vpc_of_subnet or (vpc_id is not None and self._is_vpc(vpc_id))
+        if vpc_id is not None and not is_vpc:
             text = "There is no such VPC in this project; GET /v1/{project_id}/vpcs lists them."
             self._add("vpc_id", vpc_id, "exists", text)
         if subnet_id is None:
             return
-        subnet = networks.find_subnet(self._tx, self._project_id, subnet_id)
         if subnet is None:
             text = "There is no such subnet in this project; GET /v1/{project_id}/subnets lists them."
             self._add("subnet_id", subnet_id, "exists", text)
-        elif vpc is not None and subnet.vpc_id != vpc.id:
-            text = f"The subnet belongs to VPC {subnet.vpc_id}; name that VPC or a subnet of {vpc.id}."
+        elif is_vpc and not is_vpc_of_subnet:
+            text = f"The subnet belongs to VPC {subnet.vpc_id}; name that VPC or a subnet of {vpc_id}."
             self._add("subnet_id", subnet_id, "in_vpc", text)
-        elif not networks.has_free_address(self._tx, subnet):
+        elif not subnet.has_free_address:
             text = f"Subnet {subnet.cidr} has no free address; delete servers in it or choose another subnet."
             self._add("subnet_id", subnet_id, "free_address", text)
         else:
             self.plan.subnet = subnet
+
+    def _is_vpc(self, vpc_id: str) -> bool:
+        return self._rooms.networks.find_vpc(self._tx, self._project_id, vpc_id) is not None
 
     def _check_product(self) -> None:
         product_id, flavor_id = self._request.product_id, self._request.flavor_id or None

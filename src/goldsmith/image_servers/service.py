@@ -164,7 +164,7 @@ class ImageServers:
                 "subnet_id": plan["port"]["subnet_id"], "system_disk_type": plan["volume_type"],
                 "system_disk_size": plan["disk_gib"], "is_vdi": int(plan["is_vdi"]), "ou_name": plan["ou_name"],
                 "extra_session_type": plan["extra_session_type"], "extra_session_size": plan["extra_session_size"],
-                "route_policy": json.dumps(plan["route_policy"]), "tags": json.dumps(plan["tags"]),
+                "route_policy": document(plan["route_policy"]), "tags": document(plan["tags"]),
                 "enterprise_project_id": plan["enterprise_project_id"],
             },
         )  # fmt: skip

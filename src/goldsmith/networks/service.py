@@ -1,6 +1,6 @@
 """Networks: looking up VPCs and subnets, and handing out addresses.
 
-An address costs one UPDATE (is there room, which is next), one look for what is in the way, and one INSERT.
+An address costs one UPDATE (is there room, which is next) and one INSERT that gives way to what is there already.
 The UPDATE locks the subnet's row, so no two transactions choose in one subnet at once, on any database.
 """
 
@@ -47,7 +47,7 @@ class Vpc:
 
 @dataclass(frozen=True, slots=True)
 class Subnet:
-    """A subnet. `dns_ip` is its own resolver, `dns` the resolvers declared for it, separated by commas."""
+    """A subnet as it was read. `dns_ip` is its own resolver, `dns` the resolvers declared for it, with commas."""
 
     id: str
     project_id: str
@@ -59,8 +59,14 @@ class Subnet:
     dns: str
     availability_zone: str
     capacity: int
+    used: int
     created_at: int
     updated_at: int
+
+    @property
+    def has_free_address(self) -> bool:
+        """Whether `reserve` would have found an address then."""
+        return self.used < self.capacity
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +96,6 @@ _FIND_SUBNET = prepare(
     select(*SUBNET_COLUMNS).where(subnets.c.id == bindparam("id"), subnets.c.project_id == bindparam("project"))
 )
 _BOUNDS = prepare(select(subnets.c.first_ip, subnets.c.last_ip).where(subnets.c.id == bindparam("id")))
-_HAS_ROOM = prepare(select(subnets.c.used < subnets.c.capacity).where(subnets.c.id == bindparam("id")))
 _TAKE = prepare(
     update(subnets)
     .where(subnets.c.id == bindparam("of"), subnets.c.used < subnets.c.capacity)
@@ -102,13 +107,15 @@ _TAKE = prepare(
 )
 _MOVE_CURSOR = prepare(update(subnets).where(subnets.c.id == bindparam("of")).values(next_ip=bindparam("to_ip")))
 _GIVE_BACK = prepare(update(subnets).where(subnets.c.id == bindparam("of")).values(used=subnets.c.used - 1))
-_IN_THE_WAY = prepare(
-    select(ports.c.id).where(
-        or_(
-            ports.c.id == bindparam("id"),
-            and_(ports.c.subnet_id == bindparam("of"), ports.c.ip_number == bindparam("number")),
-            ports.c.mac_address == bindparam("mac"),
-        )
+_given = {column.name: bindparam(column.name, type_=column.type) for column in ports.c}
+_is_in_the_way = or_(
+    ports.c.id == _given["id"],
+    and_(ports.c.subnet_id == _given["subnet_id"], ports.c.ip_number == _given["ip_number"]),
+    ports.c.mac_address == _given["mac_address"],
+)
+_INSERT_UNLESS_IN_THE_WAY = prepare(
+    insert(ports).from_select(
+        list(_given), select(*_given.values()).where(~select(ports.c.id).where(_is_in_the_way).exists())
     )
 )
 _HOLDER = prepare(
@@ -162,10 +169,6 @@ class Networks:
         row = tx.row(_FIND_SUBNET, {"id": subnet_id, "project": project_id})
         return None if row is None else Subnet(*_SUBNET_VALUES(row))
 
-    def has_free_address(self, tx: Tx, subnet: Subnet) -> bool:
-        """Whether `reserve` would find an address now."""
-        return bool(tx.scalar(_HAS_ROOM, {"id": subnet.id}))
-
     def reserve(
         self,
         tx: Tx,
@@ -178,26 +181,26 @@ class Networks:
         device_owner: str,
     ) -> PortSpec:
         """Hand out an address; a `port_id` that has one gets it again. `SubnetFull` when none is left."""
-        number, mac = _take(tx, subnet), self._mac()
-        clash = {"id": port_id, "of": subnet.id, "number": number, "mac": mac}
-        if number is None or tx.row(_IN_THE_WAY, clash) is not None:
+        number = _take(tx, subnet)
+        if number is None:
             known = self.port_spec(tx, port_id)
             if known is not None:
-                if number is not None:
-                    tx.run(_GIVE_BACK, {"of": subnet.id})
                 return known
-            if number is None:
-                raise SubnetFull(subnet)
-            number, mac = _skip_taken(tx, subnet, number), self._free_mac(tx)
-        address = str(IPv4Address(number))
-        tx.run(
-            _INSERT,
-            {
-                "id": port_id, "project_id": project_id, "subnet_id": subnet.id, "vpc_id": subnet.vpc_id,
-                "ip_number": number, "ip_address": address, "mac_address": mac, "name": name,
-                "device_id": device_id, "device_owner": device_owner, "status": BUILD, "created_at": tx.now,
-            },
-        )  # fmt: skip
+            raise SubnetFull(subnet)
+        row: dict[str, Any] = {
+            "id": port_id, "project_id": project_id, "subnet_id": subnet.id, "vpc_id": subnet.vpc_id,
+            "ip_number": number, "ip_address": str(IPv4Address(number)), "mac_address": self._mac(), "name": name,
+            "device_id": device_id, "device_owner": device_owner, "status": BUILD, "created_at": tx.now,
+        }  # fmt: skip
+        if not tx.run(_INSERT_UNLESS_IN_THE_WAY, row):
+            known = self.port_spec(tx, port_id)
+            if known is not None:
+                tx.run(_GIVE_BACK, {"of": subnet.id})
+                return known
+            row["ip_number"] = number = _skip_taken(tx, subnet, number)
+            row["ip_address"], row["mac_address"] = str(IPv4Address(number)), self._free_mac(tx)
+            tx.run(_INSERT, row)
+        address, mac = row["ip_address"], row["mac_address"]
         return PortSpec(port_id, subnet.id, subnet.cidr, subnet.gateway_ip, subnet.dns_ip, address, mac)
 
     def release(self, tx: Tx, port_id: str) -> None:
