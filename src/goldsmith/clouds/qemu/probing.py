@@ -8,13 +8,16 @@ broken), and, if that works, a real Linux kernel (the last word). The answer is 
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import hashlib
 import json
 import os
 import shutil
+import signal
 import tempfile
-from collections.abc import Sequence
-from contextlib import suppress
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +30,10 @@ from goldsmith.settings import QemuSettings
 
 _ROM_SECONDS = 2.0
 _KERNEL_SECONDS = 20.0
+_GRACE_SECONDS = 5.0
+_LEFT_SECONDS = 60.0
+"""A folder as old as this that nobody has locked: whoever made it has had the time to lock it, and is gone."""
+_PREFIX = "goldsmith-probe-"
 _FIRST_LINES = 1
 """Of what QEMU wrote: the error; a dump of all registers follows."""
 
@@ -113,6 +120,7 @@ async def _boot(
     patience: float,
 ) -> str:
     command = [
+        "timeout", "-s", "KILL", f"{patience + _GRACE_SECONDS:g}",  # ends it also when we are killed meanwhile
         settings.binary,
         "-nodefaults",
         "-no-user-config",
@@ -125,9 +133,7 @@ async def _boot(
         "-device", f"isa-debug-exit,iobase={payload.EXIT_PORT:#x},iosize=1",
         *options,
     ]  # fmt: skip
-    with os_errors(tempfile.gettempdir()), tempfile.TemporaryDirectory(prefix="goldsmith-probe-") as name:
-        folder = Path(name)
-        identity.own(folder)
+    with os_errors(tempfile.gettempdir()), _folder(identity) as folder:
         for file, content in files.items():
             (folder / file).write_bytes(content)
         log = folder / "log"
@@ -137,7 +143,8 @@ async def _boot(
         except Exception:  # subprocess.TimeoutExpired, or we are being cancelled
             status = None
         finally:
-            child.kill()
+            with suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)
             await asyncio.to_thread(child.wait)
         if status == payload.SUCCESS:
             return ""
@@ -145,6 +152,36 @@ async def _boot(
     if said:
         return said
     return f"no result within {patience:g} s" if status is None else f"QEMU ended with status {status}"
+
+
+@contextmanager
+def _folder(identity: Identity) -> Iterator[Path]:
+    """A folder for one boot, locked while it is used; those of probes that were killed are removed."""
+    for left in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        with suppress(OSError):
+            _remove_if_left(left, identity)
+    with tempfile.TemporaryDirectory(prefix=_PREFIX) as name:
+        folder = Path(name)
+        with _locked(folder):
+            identity.own(folder)
+            yield folder
+
+
+def _remove_if_left(folder: Path, identity: Identity) -> None:
+    with _locked(folder) as descriptor:
+        facts = os.fstat(descriptor)
+        if facts.st_uid in (os.geteuid(), identity.uid) and facts.st_mtime < time.time() - _LEFT_SECONDS:
+            shutil.rmtree(folder)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[int]:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 async def _circumstances(settings: QemuSettings, identity: Identity) -> str:
