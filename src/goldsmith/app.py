@@ -41,6 +41,7 @@ from goldsmith.clouds.port import Cloud
 from goldsmith.clouds.simulated.cloud import SimulatedCloud
 from goldsmith.enterprise_projects.api import EnterpriseProjectsApi
 from goldsmith.enterprise_projects.service import EnterpriseProjects
+from goldsmith.events import leases
 from goldsmith.events.room import EventsRoom
 from goldsmith.events.service import Events
 from goldsmith.http import application, system
@@ -126,8 +127,12 @@ class House:
             self.operations, Admission(self.iam, self.settings.region), title="goldsmith", version=__version__,
             trail=AuditTrail(self.store, self.iam), limits=RateLimits(self.settings.limits, origin),
         )  # fmt: skip
-        system.add_routes(app, self.store)
+        system.add_routes(app, self.store, _prove_writing)
         return envelope
+
+
+def _prove_writing(tx: Tx) -> None:
+    leases.acquire(tx, "readiness", "any process", 1000)
 
 
 def make_cloud(settings: Settings) -> Cloud:

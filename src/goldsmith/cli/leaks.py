@@ -23,7 +23,9 @@ def examine(settings: Settings, *, repair: bool) -> list[Repair]:
     require_initialised(settings.data_dir)
     schema = schema_of(settings)
     if schema.verdict is not Verdict.OK:
-        raise Unusable(f"{schema.detail}; leaks can only be found in a database of this version")
+        raise Unusable(
+            f"{schema.detail}; leaks can only be found in a database that can be read and is of this version"
+        )
     return asyncio.run(_examine(settings, repair))
 
 
