@@ -144,6 +144,25 @@ class CloudContract:
         await cloud.create_port("rival", rival)
         await cloud.delete_port(rival.id)
 
+    async def test_what_was_deleted_is_not_made_again_by_a_call_that_comes_late(
+        self, cloud: Cloud, spec_factory: SpecFactory
+    ) -> None:
+        made, undone = spec_factory(), spec_factory()
+        await cloud.create_port("port", made.port)
+        await cloud.create_server("server", made)
+        for spec in (made, undone):  # of the second one nothing was there: it was undone before it was done
+            await cloud.delete_server(spec.id)
+            await cloud.delete_port(spec.port.id)
+            with pytest.raises(Refused, match="was deleted"):
+                await cloud.create_port("port", spec.port)
+        spare = spec_factory().port
+        await cloud.create_port("spare", spare)
+        with pytest.raises(Refused, match="was deleted"):
+            await cloud.create_server("server", replace(undone, port=spare))
+        await cloud.delete_port(spare.id)
+        assert not {made.id, undone.id} & set(await server_ids(cloud))
+        assert not {made.port.id, undone.port.id} & set(await cloud.list_ports())
+
     # making and removing servers
 
     async def test_creating_twice_makes_one_server(self, cloud: Cloud, server: ServerSpec) -> None:

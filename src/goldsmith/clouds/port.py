@@ -1,12 +1,14 @@
 """The Cloud port: everything goldsmith ever asks of a hypervisor.
 
 A driver implements `Cloud` and passes the same contract tests as every other driver (`tests/clouds`).
-Three rules hold for all of them:
+Four rules hold for all of them:
 
 * **Ids are the caller's.** The caller chooses the id of every thing before it asks for it, and hands over a
   `key` (workflow, step, phase) that the driver keeps beside the thing. A call that is repeated with the same id
   finds what the first call made and returns it: nothing is ever made twice, and a lost answer is found again.
 * **Deleting what is not there succeeds.** An undo may run after a do that never happened.
+* **What was deleted stays deleted.** Making a thing with an id that was deleted before, even if there was none, is
+  `Refused`: a do that comes late, from a process that was frozen meanwhile, finds itself undone and leaves nothing.
 * **Three errors.** `TryAgainLater` (busy, a host is away), `Refused` (will not work however often it is tried;
   says why in words a user understands) and `DoesNotExist`.
 """
@@ -140,13 +142,15 @@ class Cloud(Protocol):
         """The image with this id; `DoesNotExist` when its file is missing."""
 
     async def create_port(self, key: str, port: PortSpec) -> None:
-        """Reserve the address of `port` in the cloud's network."""
+        """Reserve the address of `port` in the cloud's network; `Refused` when the port was deleted."""
 
     async def delete_port(self, port_id: str) -> None:
         """Give the address back."""
 
     async def create_server(self, key: str, spec: ServerSpec) -> None:
-        """Make disk and definition; the machine does not run yet. `DoesNotExist` when the image is missing."""
+        """Make disk and definition; the machine does not run yet. `DoesNotExist` when the image is missing,
+        `Refused` when the server was deleted.
+        """
 
     async def start_server(self, server_id: str) -> None:
         """Power on; returns once the machine executes, long before its guest answers. No-op when it runs."""

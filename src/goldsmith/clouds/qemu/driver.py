@@ -35,8 +35,9 @@ from goldsmith.clouds.port import (
 )
 from goldsmith.clouds.qemu import disk, process, remains
 from goldsmith.clouds.qemu.agent import GuestAgent
+from goldsmith.clouds.qemu.gone import Gone
 from goldsmith.clouds.qemu.locks import MachineLocks
-from goldsmith.clouds.qemu.machine import AGENT_CHARDEV, addresses, command_line, partial
+from goldsmith.clouds.qemu.machine import AGENT_CHARDEV, addresses, command_line, partial, plain_name
 from goldsmith.clouds.qemu.monitor import Monitors
 from goldsmith.clouds.qemu.ports import PortBook
 from goldsmith.clouds.qemu.probing import Probe, probe
@@ -75,6 +76,7 @@ class QemuCloud:
         # Resolved, since it is compared with what the kernel says about running processes.
         self._shelf = Shelf((self._data_dir / "machines").resolve())
         self._ports = PortBook(self._data_dir / "ports")
+        self._gone = Gone(self._data_dir / "gone")
         self._locks = MachineLocks(self._data_dir / "machines.lock")
         self._identity = process.Identity.for_machines(settings.uid)
         self._lines: dict[str, _Lines] = {}
@@ -133,11 +135,17 @@ class QemuCloud:
 
     async def create_port(self, key: str, port: PortSpec) -> None:
         """Note the reservation; on one host that is all there is to do."""
-        await to_the_end(self._ports.reserve, key, port)
+        with os_errors(self._data_dir):
+            async with self._locks.hold(port.id, _LOCK_SECONDS):
+                self._gone.refuse(plain_name("port id", port.id))
+                await to_the_end(self._ports.reserve, key, port)
 
     async def delete_port(self, port_id: str) -> None:
         """Drop the reservation."""
-        await to_the_end(self._ports.release, port_id)
+        with os_errors(self._data_dir):
+            async with self._locks.hold(port_id, _LOCK_SECONDS):
+                self._gone.note(plain_name("port id", port_id))
+                await to_the_end(self._ports.release, port_id)
 
     async def list_ports(self) -> Sequence[str]:
         """The ids of every reservation."""
@@ -153,6 +161,7 @@ class QemuCloud:
             async with self._locks.hold(spec.id, _LOCK_SECONDS):
                 if folder.exists():
                     return
+                self._gone.refuse(folder.name)
                 info = await self.find_image(spec.image)
                 disk.check_size(info, spec.disk_gib)
                 unfinished = partial(folder)
@@ -249,6 +258,7 @@ class QemuCloud:
         folder = self._shelf.folder(server_id)
         with os_errors(self._data_dir):
             async with self._locks.hold(server_id, _LOCK_SECONDS):
+                self._gone.note(folder.name)
                 running = await asyncio.to_thread(process.find, folder, thorough=True)
                 if running is not None:
                     with running:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from goldsmith.clouds.port import Refused
 
-VERSION = 1
+VERSION = 2
 PATIENCE = 30.0
 """Seconds to wait for another process to end its transaction."""
 
@@ -37,6 +37,7 @@ CREATE TABLE servers (
     created_at REAL NOT NULL, usable_at REAL NOT NULL,
     started_at REAL, ready_at REAL, dies_at REAL, cause TEXT NOT NULL DEFAULT ''
 );
+CREATE TABLE gone (id TEXT PRIMARY KEY);
 CREATE TABLE host_use (host TEXT PRIMARY KEY, memory_mib INTEGER NOT NULL);
 CREATE TRIGGER server_takes_room AFTER INSERT ON servers BEGIN
     INSERT INTO host_use VALUES (new.host, new.memory_mib)
@@ -99,6 +100,9 @@ def found(file: Path, real_now: float) -> None:
 def _found(db: sqlite3.Connection, file: Path, real_now: float) -> None:
     (version,) = db.execute("PRAGMA user_version").fetchone()
     if version == VERSION:
+        return
+    if version == 1:
+        db.executescript("BEGIN IMMEDIATE; CREATE TABLE gone (id TEXT PRIMARY KEY); PRAGMA user_version = 2; COMMIT")
         return
     if version != 0:
         raise Refused(f"{file} was made by another version of goldsmith; remove the folder to start anew.")

@@ -27,6 +27,8 @@ from goldsmith.clouds.simulated import faults
 from goldsmith.clouds.simulated.transaction import Effect
 
 GIB = 1024**3
+GONE_LIMIT = 100_000
+"""Deleted ids that are remembered, at least; older ones are forgotten."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,10 @@ def register_image(db: sqlite3.Connection, image: ImageInfo) -> None:
 
 
 def create_port(db: sqlite3.Connection, key: str, port: PortSpec) -> Effect[None]:
-    """Reserve the address, unless this port has it; `Refused` when another port of the subnet has it."""
+    """Reserve the address, unless this port has it; `Refused` when another port of the subnet has it, or when this
+    one was deleted.
+    """
+    _refuse_gone(db, port.id)
     holders = db.execute(
         "SELECT id FROM ports WHERE id = ? OR (subnet_id = ? AND ip_address = ?)",
         (port.id, port.subnet_id, port.ip_address),
@@ -115,6 +120,7 @@ def create_port(db: sqlite3.Connection, key: str, port: PortSpec) -> Effect[None
 
 def delete_port(db: sqlite3.Connection, port_id: str) -> Effect[None]:
     """Give the address back, if it is reserved."""
+    _note_gone(db, port_id)
     return Effect(None, changed=db.execute("DELETE FROM ports WHERE id = ?", (port_id,)).rowcount > 0)
 
 
@@ -124,8 +130,9 @@ def create_server(
     """Make the server, usable after `seconds`, unless it is there already.
 
     `DoesNotExist` for an image or port that is not there; `Refused` for an unknown host, one without room for
-    the memory, a disk smaller than the image, or a port that another server uses.
+    the memory, a disk smaller than the image, a port that another server uses, or a server that was deleted.
     """
+    _refuse_gone(db, spec.id)
     made = db.execute("SELECT usable_at FROM servers WHERE id = ?", (spec.id,)).fetchone()
     if made is not None:
         return Effect(None, ends=made[0])
@@ -144,6 +151,17 @@ def create_server(
         ),
     )  # fmt: skip
     return Effect(None, changed=True, ends=now + seconds)
+
+
+def _note_gone(db: sqlite3.Connection, thing: str) -> None:
+    row = db.execute("INSERT OR IGNORE INTO gone VALUES (?)", (thing,)).lastrowid
+    if row is not None and row % GONE_LIMIT == 0:
+        db.execute("DELETE FROM gone WHERE rowid <= ?", (row - GONE_LIMIT,))
+
+
+def _refuse_gone(db: sqlite3.Connection, thing: str) -> None:
+    if db.execute("SELECT 1 FROM gone WHERE id = ?", (thing,)).fetchone() is not None:
+        raise Refused(f"{thing} was deleted, so nothing is made under this id again.")
 
 
 def _check_port(db: sqlite3.Connection, port_id: str) -> None:
@@ -207,6 +225,7 @@ def stop_server(
 
 def delete_server(db: sqlite3.Connection, server_id: str) -> Effect[None]:
     """Remove the server, running or not, if it is there."""
+    _note_gone(db, server_id)
     return Effect(None, changed=db.execute("DELETE FROM servers WHERE id = ?", (server_id,)).rowcount > 0)
 
 
