@@ -146,7 +146,8 @@ class Preflight:
             text = "There is no such subnet in this project; GET /v1/{project_id}/subnets lists them."
             self._add("subnet_id", subnet_id, "exists", text)
         elif is_vpc and not is_vpc_of_subnet:
-            text = f"The subnet belongs to VPC {subnet.vpc_id}; name that VPC or a subnet of {vpc_id}."
+            owner = subnet.vpc_id
+            text = f"The subnet belongs to VPC {owner}; name that VPC or a subnet of {vpc_id}."
             self._add("subnet_id", subnet_id, "in_vpc", text)
         elif not subnet.has_free_address:
             text = f"Subnet {subnet.cidr} has no free address; delete servers in it or choose another subnet."

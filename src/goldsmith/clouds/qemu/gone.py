@@ -28,7 +28,8 @@ class Gone:
         today = datetime.now(UTC).date()
         folder = self._root / today.isoformat()
         if not folder.is_dir():
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._root.mkdir(mode=0o700, exist_ok=True)
+            folder.mkdir(mode=0o700, exist_ok=True)
             self._forget(today - KEPT)
         (folder / thing).touch(mode=0o600)
 
