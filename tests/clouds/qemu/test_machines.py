@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from goldsmith.clouds.port import DoesNotExist, Power, Refused, StopMode
+from goldsmith.clouds.port import DoesNotExist, Power, Refused, StopMode, TryAgainLater
 from goldsmith.clouds.qemu import QemuCloud
 from goldsmith.settings import QemuSettings
 
@@ -292,12 +292,12 @@ async def test_more_memory_than_there_is_is_told(cloud: QemuCloud) -> None:
 
 @pytest.fixture
 def tiny_filesystem(tmp_path: Path) -> Iterator[Path]:
-    """A filesystem of 512 KiB."""
+    """A filesystem of 512 KiB and a hundred files."""
     if os.geteuid() != 0:
         pytest.skip("only root can mount a small filesystem")
     folder = tmp_path / "small"
     folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", folder], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=512k,nr_inodes=100", "tmpfs", folder], check=True)
     yield folder
     subprocess.run(["umount", folder], check=True)
 
@@ -307,6 +307,17 @@ def fill(file: Path) -> None:
     with contextlib.suppress(OSError), file.open("wb", buffering=0) as writer:
         while writer.write(b"x" * 4096):
             pass
+
+
+def use_up(folder: Path) -> list[Path]:
+    """Make files until there can be no more; the files."""
+    made: list[Path] = []
+    with contextlib.suppress(OSError):
+        while True:
+            file = folder / f"filler-{uuid.uuid4()}"
+            file.touch(exist_ok=False)
+            made.append(file)
+    return made
 
 
 async def test_a_full_disk_is_told_and_leaves_nothing(tiny_filesystem: Path) -> None:
@@ -326,3 +337,29 @@ async def test_a_full_disk_is_told_and_leaves_nothing(tiny_filesystem: Path) -> 
     await cloud.create_server("key", spec)
     await cloud.delete_server(spec.id)
     assert list((tiny_filesystem / "machines").iterdir()) == []
+
+
+async def test_a_full_disk_keeps_nothing_from_being_deleted(tiny_filesystem: Path) -> None:
+    add_tiny_image(tiny_filesystem)
+    cloud = QemuCloud(QemuSettings(accelerator="tcg"), tiny_filesystem)
+    await cloud.open()
+    spec, other = new_spec(), new_port(ip_address="192.168.7.78")
+    await cloud.create_port("key", spec.port)
+    await cloud.create_port("key", other)
+    await cloud.create_server("key", spec)
+    fill(tiny_filesystem / "filler")
+    await cloud.delete_server(spec.id)
+    await cloud.delete_port(spec.port.id)
+    files = use_up(tiny_filesystem)
+    await cloud.delete_port(other.id)  # its own file makes room for the note
+    files += use_up(tiny_filesystem)
+    with pytest.raises(TryAgainLater, match="no space left"):
+        await cloud.delete_port(new_port().id)
+    for file in files:
+        file.unlink()
+    assert await cloud.list_servers() == []
+    assert await cloud.list_ports() == []
+    with pytest.raises(Refused, match="was deleted"):
+        await cloud.create_server("key", spec)
+    with pytest.raises(Refused, match="was deleted"):
+        await cloud.create_port("key", other)

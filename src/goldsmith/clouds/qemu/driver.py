@@ -36,7 +36,7 @@ from goldsmith.clouds.port import (
 from goldsmith.clouds.qemu import disk, process, remains
 from goldsmith.clouds.qemu.agent import GuestAgent
 from goldsmith.clouds.qemu.gone import Gone
-from goldsmith.clouds.qemu.locks import MachineLocks
+from goldsmith.clouds.qemu.locks import Locks
 from goldsmith.clouds.qemu.machine import AGENT_CHARDEV, addresses, command_line, partial, plain_name
 from goldsmith.clouds.qemu.monitor import Monitors
 from goldsmith.clouds.qemu.ports import PortBook
@@ -77,7 +77,7 @@ class QemuCloud:
         self._shelf = Shelf((self._data_dir / "machines").resolve())
         self._ports = PortBook(self._data_dir / "ports")
         self._gone = Gone(self._data_dir / "gone")
-        self._locks = MachineLocks(self._data_dir / "machines.lock")
+        self._locks = Locks(self._data_dir / "machines.lock")
         self._identity = process.Identity.for_machines(settings.uid)
         self._lines: dict[str, _Lines] = {}
         self._probe: Probe | None = None
@@ -144,8 +144,9 @@ class QemuCloud:
         """Drop the reservation."""
         with os_errors(self._data_dir):
             async with self._locks.hold(port_id, _LOCK_SECONDS):
-                self._gone.note(plain_name("port id", port_id))
+                name = plain_name("port id", port_id)
                 await to_the_end(self._ports.release, port_id)
+                self._gone.note(name)
 
     async def list_ports(self) -> Sequence[str]:
         """The ids of every reservation."""
@@ -258,7 +259,6 @@ class QemuCloud:
         folder = self._shelf.folder(server_id)
         with os_errors(self._data_dir):
             async with self._locks.hold(server_id, _LOCK_SECONDS):
-                self._gone.note(folder.name)
                 running = await asyncio.to_thread(process.find, folder, thorough=True)
                 if running is not None:
                     with running:
@@ -266,6 +266,7 @@ class QemuCloud:
                         if not await running.ended(_KILL_SECONDS):
                             raise TryAgainLater(f"the process of machine {server_id} does not end (pid {running.pid})")
                 await to_the_end(self._shelf.remove, server_id)
+                self._gone.note(folder.name)  # last: a full disk has room again by now
                 self._lines.pop(server_id, None)
                 process.forget_ending(server_id)
 

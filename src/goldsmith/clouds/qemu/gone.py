@@ -12,7 +12,8 @@ from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-from goldsmith.clouds.port import Refused
+from goldsmith.clouds.port import Refused, TryAgainLater
+from goldsmith.clouds.qemu.refusals import FULL
 
 KEPT = timedelta(days=7)
 
@@ -24,7 +25,18 @@ class Gone:
         self._root = root
 
     def note(self, thing: str) -> None:
-        """From now on nothing is made with the id `thing`, which is a plain name."""
+        """From now on nothing is made with the id `thing`, which is a plain name.
+
+        `TryAgainLater` when the disk is full: a deletion must not fail for want of room.
+        """
+        try:
+            self._note(thing)
+        except OSError as problem:
+            if problem.errno in FULL:
+                raise TryAgainLater(f"no space left to note that {thing} was deleted") from problem
+            raise
+
+    def _note(self, thing: str) -> None:
         today = datetime.now(UTC).date()
         folder = self._root / today.isoformat()
         if not folder.is_dir():

@@ -20,7 +20,7 @@ _FLOCK = "hhqqi4x"
 """struct flock: type, whence, start, length, pid."""
 
 
-class MachineLocks:
+class Locks:
     """Locks on bytes of one file, the byte chosen by the thing's id: no file per thing that could be left over.
 
     They belong to the open file description. The kernel drops them when this process dies, except that a QEMU which

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from goldsmith.clouds.port import Refused, TryAgainLater
 
-_FULL = {errno.ENOSPC, errno.EDQUOT}
+FULL = {errno.ENOSPC, errno.EDQUOT}
 _BUSY = {errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM, errno.EINTR, errno.EBUSY}
 
 _HUMAN = (
@@ -33,7 +33,7 @@ def os_errors(where: os.PathLike[str] | str) -> Iterator[None]:
         yield
     except OSError as problem:
         place = problem.filename or os.fspath(where)
-        if problem.errno in _FULL:
+        if problem.errno in FULL:
             raise Refused(f"no space left on {place}") from problem
         if problem.errno in _BUSY:
             raise TryAgainLater(f"{place}: {problem.strerror}") from problem

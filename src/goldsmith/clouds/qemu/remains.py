@@ -10,13 +10,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from goldsmith.clouds.qemu import process
-from goldsmith.clouds.qemu.locks import MachineLocks
+from goldsmith.clouds.qemu.locks import Locks
 from goldsmith.clouds.qemu.shelf import Shelf
 
 FOLDER, PROCESS, RESERVATION = "unfinished folder", "process", "reservation file"
 
 
-def find(shelf: Shelf, ports: Path, locks: MachineLocks) -> list[tuple[str, str, str]]:
+def find(shelf: Shelf, ports: Path, locks: Locks) -> list[tuple[str, str, str]]:
     """Kind, name and reason of each; blocks for one look at all processes."""
     whole = set(shelf.ids())
     found = [(FOLDER, each, "a machine was being made or removed when a process died") for each in shelf.leftovers()]
@@ -28,7 +28,7 @@ def find(shelf: Shelf, ports: Path, locks: MachineLocks) -> list[tuple[str, str,
     return idle + [(RESERVATION, name, why) for name, why in _half_reservations(ports)]
 
 
-def _is_free(locks: MachineLocks, server_id: str) -> bool:
+def _is_free(locks: Locks, server_id: str) -> bool:
     with locks.if_free(server_id) as free:
         return free
 
