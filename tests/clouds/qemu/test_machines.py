@@ -109,6 +109,34 @@ async def test_a_killed_process_is_a_fault_until_the_machine_is_started_again(cl
     assert await cloud.guest_ready(spec.id) is False
 
 
+async def test_a_disk_that_is_let_go_of_in_a_moment_is_waited_for(cloud: QemuCloud, data_dir: Path) -> None:
+    spec = new_spec()
+    await cloud.create_server("key", spec)
+    (disk,) = data_dir.glob("machines/*/root.qcow2")
+    command = ["qemu-system-x86_64", "-nodefaults", "-display", "none", "-S", "-blockdev"]
+    command += [f"qcow2,node-name=root,file.driver=file,file.filename={disk}", "-device", "virtio-blk-pci,drive=root"]
+    holder = await asyncio.create_subprocess_exec(*command, cwd="/")
+
+    async def is_held() -> bool:
+        looked = await asyncio.create_subprocess_exec(
+            "qemu-img", "info", disk, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        return await looked.wait() != 0
+
+    async def is_told() -> bool:
+        return any("lock" in log.read_text() for log in disk.parent.glob("qemu.log"))
+
+    try:
+        await until(is_held)
+        starting = asyncio.create_task(cloud.start_server(spec.id))
+        await until(is_told)
+    finally:
+        holder.kill()
+        await holder.wait()
+    await starting
+    assert (await cloud.describe_server(spec.id)).power is Power.RUNNING
+
+
 async def test_a_soft_stop_cuts_the_power_when_patience_ends(cloud: QemuCloud, data_dir: Path) -> None:
     spec = new_spec()
     await cloud.create_server("key", spec)

@@ -41,7 +41,7 @@ from goldsmith.clouds.qemu.machine import AGENT_CHARDEV, addresses, command_line
 from goldsmith.clouds.qemu.monitor import Monitors
 from goldsmith.clouds.qemu.ports import PortBook
 from goldsmith.clouds.qemu.probing import Probe, probe
-from goldsmith.clouds.qemu.refusals import os_errors
+from goldsmith.clouds.qemu.refusals import is_disk_in_use, os_errors
 from goldsmith.clouds.qemu.shelf import Shelf
 from goldsmith.clouds.qemu.threads import to_the_end
 from goldsmith.settings import QemuSettings
@@ -50,6 +50,8 @@ _LOCK_SECONDS = 10.0
 _START_SECONDS = 30.0
 _QUIT_SECONDS = 5.0
 _KILL_SECONDS = 20.0
+_RELEASE_SECONDS = 5.0
+_RELEASE_PAUSE = 0.05
 _PING_SECONDS = 2.0
 _POWER_BUTTON_SECONDS = 3.0
 """The button is pressed again after this time: a guest that is still booting does not notice the first press."""
@@ -187,10 +189,24 @@ class QemuCloud:
                 running = await asyncio.to_thread(process.find, folder, thorough=True)
                 if running is None:
                     self._shelf.mark_started(server_id, meant_to_run=False)
-                    running = await to_the_end(process.launch, server_id, command, folder, self._identity)
-                with running:
-                    await self._wait_until_it_runs(server_id, running)
+                    await self._launch(server_id, command, folder)
+                else:
+                    with running:
+                        await self._wait_until_it_runs(server_id, running)
                 self._shelf.mark_started(server_id, meant_to_run=True)
+
+    async def _launch(self, server_id: str, command: Sequence[str], folder: Path) -> None:
+        """Start QEMU. One that was just killed may hold on to the disk for a moment when it is not seen any more."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + _RELEASE_SECONDS
+        while True:
+            with await to_the_end(process.launch, server_id, command, folder, self._identity) as running:
+                try:
+                    return await self._wait_until_it_runs(server_id, running)
+                except TryAgainLater:
+                    if not is_disk_in_use(self._shelf.last_words(server_id)) or loop.time() > deadline:
+                        raise
+            await asyncio.sleep(_RELEASE_PAUSE)
 
     async def _wait_until_it_runs(self, server_id: str, running: process.Running) -> None:
         pause = 0.01
@@ -199,7 +215,8 @@ class QemuCloud:
         while True:
             if await running.ended(pause):
                 said = self._shelf.last_words(server_id) or process.ending(server_id)
-                raise Refused(f"QEMU ended at once: {said or 'it gave no reason'}")
+                kind = TryAgainLater if is_disk_in_use(said) else Refused
+                raise kind(f"QEMU ended at once: {said or 'it gave no reason'}")
             try:
                 async with self._line(server_id).qemu.converse() as qemu:
                     await qemu.execute("query-status")
