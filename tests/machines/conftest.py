@@ -43,9 +43,13 @@ def qemu_service(tmp_path: Path, guest_image: Path) -> Iterator[Callable[..., Se
 
 
 def machines(service: Service) -> list[psutil.Process]:
-    """The QEMU processes of a service: they live in its machine folders."""
+    """The QEMU processes of a service: they live in its machine folders, as what makes their disks does."""
     home = str(service.data_dir / "machines")
-    return [each for each in psutil.process_iter(["name", "cwd"]) if str(each.info["cwd"] or "").startswith(home)]
+    return [
+        each
+        for each in psutil.process_iter(["name", "cwd"])
+        if str(each.info["name"]).startswith("qemu-system") and str(each.info["cwd"] or "").startswith(home)
+    ]
 
 
 def end_machines(service: Service) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from goldsmith.clouds.port import DoesNotExist, ImageInfo, Refused
 from goldsmith.clouds.qemu.machine import BASE, ROOT, plain_name
-from goldsmith.clouds.qemu.process import Identity, not_installed
+from goldsmith.clouds.qemu.process import Identity, failure, not_installed
 from goldsmith.clouds.qemu.refusals import os_errors
 from goldsmith.clouds.qemu.threads import to_the_end
 
@@ -100,7 +100,7 @@ async def qemu_img(folder: Path, identity: Identity, *arguments: str) -> None:
     except subprocess.TimeoutExpired as problem:
         raise Refused(f"{QEMU_IMG} {arguments[0]} took longer than {_QEMU_IMG_SECONDS:g} s") from problem
     if done.returncode:
-        said = done.stderr.strip() or f"status {done.returncode}"
+        said = done.stderr.strip() or failure(done.returncode)
         if "No space left" in said or "quota exceeded" in said:
             raise Refused(f"no space left on {folder}: {said}")
         raise Refused(f"{QEMU_IMG} {arguments[0]} failed: {said}")

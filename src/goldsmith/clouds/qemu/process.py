@@ -184,8 +184,11 @@ def ending(server_id: str) -> str:
     if status is None:
         return ""
     code = os.waitstatus_to_exitcode(status)
-    if code == 0:
-        return "the guest powered itself off"
+    return "the guest powered itself off" if code == 0 else failure(code)
+
+
+def failure(code: int) -> str:
+    """What an exit code other than 0 says, in words; a negative one is that of a signal."""
     if code == -signal.SIGKILL:
         return "its process was killed (by hand, or because the host ran out of memory)"
     if code < 0:
