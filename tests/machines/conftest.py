@@ -43,17 +43,18 @@ def qemu_service(tmp_path: Path, guest_image: Path) -> Iterator[Callable[..., Se
 
 
 def machines(service: Service) -> list[psutil.Process]:
-    """The QEMU processes of a service: they live in its machine folders, as what makes their disks does."""
+    """The machines of a service that run."""
+    return [each for each in at_work(service) if str(each.info["name"]).startswith("qemu-system")]
+
+
+def at_work(service: Service) -> list[psutil.Process]:
+    """All that lives in the machine folders of a service: machines, and what makes their disks."""
     home = str(service.data_dir / "machines")
-    return [
-        each
-        for each in psutil.process_iter(["name", "cwd"])
-        if str(each.info["name"]).startswith("qemu-system") and str(each.info["cwd"] or "").startswith(home)
-    ]
+    return [each for each in psutil.process_iter(["name", "cwd"]) if str(each.info["cwd"] or "").startswith(home)]
 
 
 def end_machines(service: Service) -> None:
     """Kill what a failed test left running, so that it does not disturb the next."""
-    for process in machines(service):
+    for process in at_work(service):
         process.kill()
         process.wait(10)

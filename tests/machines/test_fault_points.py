@@ -9,7 +9,7 @@ import pytest
 from goldsmith.workflows.probe import FIRED, FOLDER, Point
 from tests.faults.results import RESULTS
 from tests.leaks.finding import leaks_of
-from tests.machines.conftest import machines
+from tests.machines.conftest import at_work, machines
 from tests.service import Service, example
 
 pytestmark = [pytest.mark.qemu, pytest.mark.timeout(600)]
@@ -53,7 +53,7 @@ def test_a_machine_is_made_once_and_removed_whole_whenever_the_service_is_killed
     job_id = service.call("PATCH", service.servers("/actions/batch-delete"), body).json()["job_id"]
     rise(service, *boot[1])
     assert service.wait(job_id, seconds=120)["status"] == "SUCCESS"
-    assert machines(service) == []
+    assert at_work(service) == []
     assert leaks_of(service) == []
     for kind, step, point in boot:
         RESULTS.passed(PART, (kind, step, f"kill -9 at {point}"))

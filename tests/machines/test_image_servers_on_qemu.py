@@ -18,7 +18,7 @@ from huaweicloudsdkworkspaceapp.v1 import (
     ShowImageJobRequest,
 )
 
-from tests.machines.conftest import machines
+from tests.machines.conftest import at_work, machines
 from tests.service import EXAMPLE, PROJECT, Service, example, until
 
 pytestmark = [pytest.mark.qemu, pytest.mark.timeout(600)]
@@ -28,7 +28,7 @@ BOOT = 300.0
 
 def traces(service: Service) -> list[str]:
     """Whatever a machine leaves in the data folder, and its processes."""
-    found = [str(process.pid) for process in machines(service)]
+    found = [str(process.pid) for process in at_work(service)]
     for folder in ("machines", "ports", "ports/taken"):
         found += [path.name for path in (service.data_dir / folder).iterdir() if path.name != "taken"]
     return found

@@ -41,7 +41,7 @@ from goldsmith.clouds.qemu.machine import AGENT_CHARDEV, addresses, command_line
 from goldsmith.clouds.qemu.monitor import Monitors
 from goldsmith.clouds.qemu.ports import PortBook
 from goldsmith.clouds.qemu.probing import Probe, probe
-from goldsmith.clouds.qemu.refusals import is_disk_in_use, os_errors
+from goldsmith.clouds.qemu.refusals import DISK_IN_USE, DiskInUse, os_errors
 from goldsmith.clouds.qemu.shelf import Shelf
 from goldsmith.clouds.qemu.threads import to_the_end
 from goldsmith.settings import QemuSettings
@@ -146,9 +146,8 @@ class QemuCloud:
         """Drop the reservation."""
         with os_errors(self._data_dir):
             async with self._locks.hold(port_id, _LOCK_SECONDS):
-                name = plain_name("port id", port_id)
                 await to_the_end(self._ports.release, port_id)
-                self._gone.note(name)
+                await to_the_end(self._gone.note, port_id)
 
     async def list_ports(self) -> Sequence[str]:
         """The ids of every reservation."""
@@ -203,8 +202,8 @@ class QemuCloud:
             with await to_the_end(process.launch, server_id, command, folder, self._identity) as running:
                 try:
                     return await self._wait_until_it_runs(server_id, running)
-                except TryAgainLater:
-                    if not is_disk_in_use(self._shelf.last_words(server_id)) or loop.time() > deadline:
+                except DiskInUse:
+                    if loop.time() > deadline:
                         raise
             await asyncio.sleep(_RELEASE_PAUSE)
 
@@ -215,7 +214,7 @@ class QemuCloud:
         while True:
             if await running.ended(pause):
                 said = self._shelf.last_words(server_id) or process.ending(server_id)
-                kind = TryAgainLater if is_disk_in_use(said) else Refused
+                kind = DiskInUse if said.startswith(DISK_IN_USE) else Refused
                 raise kind(f"QEMU ended at once: {said or 'it gave no reason'}")
             try:
                 async with self._line(server_id).qemu.converse() as qemu:
@@ -283,7 +282,7 @@ class QemuCloud:
                         if not await running.ended(_KILL_SECONDS):
                             raise TryAgainLater(f"the process of machine {server_id} does not end (pid {running.pid})")
                 await to_the_end(self._shelf.remove, server_id)
-                self._gone.note(folder.name)  # last: a full disk has room again by now
+                await to_the_end(self._gone.note, folder.name)  # last: a full disk has room again by now
                 self._lines.pop(server_id, None)
                 process.forget_ending(server_id)
 

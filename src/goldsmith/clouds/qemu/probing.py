@@ -143,7 +143,7 @@ async def _boot(
         except Exception:  # subprocess.TimeoutExpired, or we are being cancelled
             status = None
         finally:
-            with suppress(ProcessLookupError):
+            if child.poll() is None:  # else its number may be another's by now
                 os.killpg(child.pid, signal.SIGKILL)
             await asyncio.to_thread(child.wait)
         if status == payload.SUCCESS:

@@ -13,18 +13,23 @@ from goldsmith.clouds.port import Refused, TryAgainLater
 FULL = {errno.ENOSPC, errno.EDQUOT}
 _BUSY = {errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM, errno.EINTR, errno.EBUSY}
 
-_IN_USE = "another process uses this disk"
+DISK_IN_USE = "another process uses this disk"
+"""How what `in_human_words` says begins when the disk is open elsewhere."""
 _HUMAN = (
     (re.compile(r"no space left on device", re.I), "no space left on the disk of the host"),
     (re.compile(r"disk quota exceeded", re.I), "the disk quota of the host is used up"),
     (re.compile(r"cannot (set up|allocate) .*memory|cannot allocate memory", re.I), "the host has not enough memory"),
-    (re.compile(r"failed to get .*lock", re.I), _IN_USE),
+    (re.compile(r"failed to get .*lock", re.I), DISK_IN_USE),
     (re.compile(r"unsupported machine type", re.I), "QEMU does not know the machine type of the settings"),
     (re.compile(r"could not access KVM|failed to initialize kvm", re.I), "KVM cannot be used on this host"),
     (re.compile(r"kvm internal error|kvm_buf_set_msrs|KVM_", re.I), "KVM failed while it ran the guest"),
     (re.compile(r"invalid .*CPUs|number of .*cpus", re.I), "the machine type does not allow so many CPUs"),
     (re.compile(r"terminating on signal \d+", re.I), "the machine's process was told to end"),
 )  # fmt: skip
+
+
+class DiskInUse(TryAgainLater):
+    """QEMU ended at once because another process has the machine's disk open."""
 
 
 @contextlib.contextmanager
@@ -49,8 +54,3 @@ def in_human_words(output: str) -> str:
         if pattern.search(said):
             return f"{meaning} ({said})"
     return said
-
-
-def is_disk_in_use(said: str) -> bool:
-    """Whether what `in_human_words` made of QEMU's last words is that another process has the disk open."""
-    return said.startswith(_IN_USE)

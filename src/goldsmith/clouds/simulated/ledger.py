@@ -19,6 +19,7 @@ VERSION = 2
 PATIENCE = 30.0
 """Seconds to wait for another process to end its transaction."""
 
+GONE = "CREATE TABLE gone (id TEXT PRIMARY KEY);"
 SCHEMA = """
 CREATE TABLE clock (
     one INTEGER PRIMARY KEY CHECK (one = 1),
@@ -37,7 +38,6 @@ CREATE TABLE servers (
     created_at REAL NOT NULL, usable_at REAL NOT NULL,
     started_at REAL, ready_at REAL, dies_at REAL, cause TEXT NOT NULL DEFAULT ''
 );
-CREATE TABLE gone (id TEXT PRIMARY KEY);
 CREATE TABLE host_use (host TEXT PRIMARY KEY, memory_mib INTEGER NOT NULL);
 CREATE TRIGGER server_takes_room AFTER INSERT ON servers BEGIN
     INSERT INTO host_use VALUES (new.host, new.memory_mib)
@@ -102,12 +102,12 @@ def _found(db: sqlite3.Connection, file: Path, real_now: float) -> None:
     if version == VERSION:
         return
     if version == 1:
-        db.executescript("BEGIN IMMEDIATE; CREATE TABLE gone (id TEXT PRIMARY KEY); PRAGMA user_version = 2; COMMIT")
+        db.executescript(f"BEGIN IMMEDIATE; {GONE} PRAGMA user_version = {VERSION}; COMMIT")
         return
     if version != 0:
         raise Refused(f"{file} was made by another version of goldsmith; remove the folder to start anew.")
     db.execute("PRAGMA journal_mode = WAL")
-    db.executescript(f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version = {VERSION};")
+    db.executescript(f"BEGIN IMMEDIATE; {SCHEMA} {GONE} PRAGMA user_version = {VERSION};")
     db.execute("INSERT INTO clock VALUES (1, ?, 0.0, 1.0)", (real_now,))
     db.execute("COMMIT")
 
